@@ -13,15 +13,20 @@ _ROUNDS = 4
 """Times that each text moves to its nearest centre."""
 
 
-def grouped(vectors: Floats) -> Indices:
-    """Return the group of each text: -1 for all if there are too few; else each group has `FEWEST_TEXTS` or more.
+def grouped(vectors: Floats, texts: int = _TEXTS_A_CENTRE, fewest: int = FEWEST_TEXTS) -> Indices:
+    """Return the group of each text: -1 for all if there are fewer than `fewest`; else each group has so many or more.
 
     The first centres are texts far from each other, so equal texts always give equal groups.
+
+    Args:
+        vectors: The texts.
+        texts: The number of texts for each of the first centres.
+        fewest: The fewest texts of a group.
     """
-    if len(vectors) < FEWEST_TEXTS:
+    if len(vectors) < fewest:
         return np.full(len(vectors), -1)
     chosen, nearest = [0], vectors @ vectors[0]
-    for _ in range(len(vectors) // _TEXTS_A_CENTRE - 1):
+    for _ in range(len(vectors) // texts - 1):
         chosen.append(int(nearest.argmin()))
         nearest = np.maximum(nearest, vectors @ vectors[chosen[-1]])
     centres = vectors[chosen]
@@ -29,7 +34,7 @@ def grouped(vectors: Floats) -> Indices:
         centres = centres_of(vectors, (vectors @ centres.T).argmax(axis=1), fewest=1)
     likeness = vectors @ centres.T
     groups: Indices = likeness.argmax(axis=1)
-    while (counts := np.bincount(groups, minlength=likeness.shape[1])).min() < FEWEST_TEXTS and likeness.shape[1] > 1:
+    while (counts := np.bincount(groups, minlength=likeness.shape[1])).min() < fewest and likeness.shape[1] > 1:
         likeness = np.delete(likeness, int(counts.argmin()), axis=1)
         groups = likeness.argmax(axis=1)
     return groups

@@ -100,6 +100,8 @@ class Fits:
         self._settings = settings
         self.open_counts = np.zeros(len(data.labels), dtype=np.float32)
         """How many rows of each label the open questions count as."""
+        self.open_confidences = np.zeros(0, dtype=np.float32)
+        """The probability of each open question's likeliest label."""
         self._start: Weights | None = None
         """For many rows: weights that each further fit starts from."""
 

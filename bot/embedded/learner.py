@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from bot.embedded.doubted import Doubted
 from bot.embedded.features import Floats
 from bot.embedded.fits import Fits, choose, loss_of
 from bot.embedded.kernel import Indices, Weights
@@ -97,8 +98,10 @@ def learn(task: TrainingTask, on_fold: Callable[[int, int, Score], None]) -> Lea
             blended = apply_temperature(blended, np.float32(1) / sharpness(nearest, known.typical)[:, None])
         temperature = temperature_for(blended, data.truth)
         layer, still_wrong = _layer(data, fits, trust)
-    model = TrainedModel((*task.parent.layers, layer), temperature, task.encoder, known)
-    answers = apply_temperature(blended, temperature)
+        rows_meanings = data.features.meanings[data.first_row :]
+        doubted = Doubted.of(data.open_features.meanings, fits.open_confidences, rows_meanings)
+    model = TrainedModel((*task.parent.layers, layer), temperature, task.encoder, known, doubted)
+    answers = apply_temperature(blended, np.float32(temperature) / doubted.sharpness(rows_meanings)[:, None])
     return Learned(model, score(answers, data.truth), data.labels, answers, data.folds, still_wrong)
 
 

@@ -19,6 +19,7 @@ from bot.embedded.training_set import TrainingSet
 
 OPEN_COUNT = 0.5
 """Measured: how much an open question counts beside a settled one."""
+_NONE: Indices = np.zeros(0, dtype=np.intp)
 _ROUNDS = 2
 """How often the open questions are answered anew and learned."""
 
@@ -50,8 +51,9 @@ class SelfTaughtFits(Fits):
         self._features = data.features.followed_by(data.open_features)
         self._products = self._features.products()
         self._pairs = [self._pair(one) for one in settings]
-        self._targets = self._taught(None)
+        self._targets = self._taught(_NONE)
         self.open_counts = np.float32(OPEN_COUNT) * (self._targets[-len(data.open) :] + self._even).sum(axis=0)
+        self.open_confidences = (self._by_rows(_NONE)[-len(data.open) :] + self._even).max(axis=1)
 
     @property
     def _even(self) -> np.float32:
@@ -83,21 +85,23 @@ class SelfTaughtFits(Fits):
                 found[left_out] += pair.factor * pair.whole.aiming_at(targets).out_of_fold(at)
         return found
 
-    def _taught(self, left_out: Indices | None) -> Floats:
+    def _taught(self, left_out: Indices) -> Floats:
         """Return the targets of all texts after the open questions were answered; nothing is read of `left_out`."""
-        none = np.zeros(0, dtype=np.intp)
-        at = none if left_out is None else left_out
-        scores = np.zeros_like(self._data.open_prior)
-        for pair in self._pairs:
-            scores += pair.factor * (pair.to_open @ pair.settled.without(at))
-        targets = self._with_answers(scores, at)
+        targets = self._by_rows(left_out)
         for _ in range(_ROUNDS - 1):
             scores = np.zeros_like(self._data.open_prior)
             for pair in self._pairs:
-                coefficients = pair.whole.aiming_at(targets).without(at)[len(self._data.targets) :]
+                coefficients = pair.whole.aiming_at(targets).without(left_out)[len(self._data.targets) :]
                 scores += pair.factor * (targets[len(self._data.targets) :] - pair.open_penalties * coefficients)
-            targets = self._with_answers(scores, at)
+            targets = self._with_answers(scores, left_out)
         return targets
+
+    def _by_rows(self, left_out: Indices) -> Floats:
+        """Return the targets of all texts after the open questions were answered by the prompt and the rows alone."""
+        scores = np.zeros_like(self._data.open_prior)
+        for pair in self._pairs:
+            scores += pair.factor * (pair.to_open @ pair.settled.without(left_out))
+        return self._with_answers(scores, left_out)
 
     def _with_answers(self, scores: Floats, left_out: Indices) -> Floats:
         data = self._data

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bot.embedded.centres import summary_of
+from bot.embedded.doubted import Doubted
 from bot.embedded.encoders import Encoder
 from bot.embedded.features import (
     GRAM_HASH,
@@ -23,7 +24,7 @@ from bot.embedded.features import (
 )
 from bot.embedded.linear import LinearModel, softmax
 
-LEARNER = 5
+LEARNER = 6
 """Revision of the learner. Raise it with each change after which the same training or question gives other answers."""
 
 _PRIOR_TEMPERATURE = 1.5
@@ -88,12 +89,16 @@ def digest(text: str) -> bytes:
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """The layers of a model, the oldest first; the base model has no layers and temperature 1."""
+    """The layers of a model, the oldest first; the base model has no layers and temperature 1.
+
+    `known` and `doubted` are of the last training. They flatten the answers to questions that are new to the model.
+    """
 
     layers: tuple[Layer, ...] = ()
     temperature: float = 1.0
     encoder: Encoder | None = None
     known: KnownTexts = field(default_factory=KnownTexts)
+    doubted: Doubted = field(default_factory=Doubted)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -137,7 +142,8 @@ class TrainedModel:
         found = self.raw_probabilities(prior, labels, texts)
         if not self.layers:
             return apply_temperature(found, self.temperature)
-        sharp = self.known.sharpness(self.layers[-1].linear.space.meanings(texts))
+        meanings = self.layers[-1].linear.space.meanings(texts)
+        sharp = self.known.sharpness(meanings) * self.doubted.sharpness(meanings)
         return apply_temperature(found, np.float32(self.temperature) / sharp[:, None])
 
 
@@ -184,11 +190,13 @@ def to_bytes(model: TrainedModel) -> bytes:
             }
         )
     arrays["known"] = model.known.vectors.astype(np.float16)
+    arrays["doubted"] = model.doubted.directions
     arrays["digests"] = np.frombuffer(b"".join(sorted(model.known.digests)), dtype=np.uint8)
     about = {
         "temperature": model.temperature,
         "encoder": model.encoder.name if model.encoder else "",
         "typical": model.known.typical,
+        "usual": model.doubted.usual,
         "layers": layers,
     }
     arrays["about"] = np.frombuffer(json.dumps(about, ensure_ascii=False).encode(), dtype=np.uint8)
@@ -233,16 +241,18 @@ def from_bytes(data: bytes, encoder: Encoder | None = None) -> TrainedModel:
         if "known" in arrays:
             digests = arrays["digests"].tobytes()
             known = KnownTexts(arrays["known"].astype(np.float32), about["typical"], frozenset(_pieces(digests)))
-    return TrainedModel(layers, about["temperature"], encoder, known)
+        doubted = Doubted(arrays["doubted"], about.get("usual", 0.0)) if "doubted" in arrays else Doubted()
+    return TrainedModel(layers, about["temperature"], encoder, known, doubted)
 
 
 def without_texts(data: bytes) -> bytes:
     """Return a stored model without what it remembers of single texts: vectors, digests, and the names of features.
 
-    Its answers then no longer depend on how new a question is to it.
+    Its answers then no longer depend on how new a question is to it, nor on what it was unsure of.
     """
     arrays, about = _with_hashed_features(data)
     arrays["known"], arrays["digests"] = np.zeros((0, 0), dtype=np.float16), np.zeros(0, dtype=np.uint8)
+    arrays["doubted"] = np.zeros((0, 0), dtype=np.float32)
     return _packed(arrays, about | {"typical": 0.0})
 
 

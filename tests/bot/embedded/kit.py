@@ -2,14 +2,20 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
-from typing import Any
+import random
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import httpx2
+import numpy as np
 from openai import AsyncOpenAI
 from openai.types.fine_tuning import FineTuningJob
 
 from bot.embedded import LocalModel
+from bot.embedded.encoders import PackagedEncoder, Vectors
+
+if TYPE_CHECKING:  # which loads scipy
+    from bot.embedded.learner import Score
 
 PROMPT = """社内の質問を分類し、JSONで答えてください。
 
@@ -43,6 +49,34 @@ ROWS = [
     for word in words
     for rest in ("の手続き", "について相談", "を知りたい")
 ]
+
+NOISE = ["please", "can you tell me", "i want to know", "hello,", "what about", "quick question on"]
+WORDS = {
+    "leave": ["vacation", "sick day", "parental leave", "day off", "sabbatical", "holiday"],
+    "it": ["laptop", "password", "vpn", "printer", "monitor", "phone"],
+    "pay": ["salary", "payslip", "bonus", "tax form", "overtime money", "bank account"],
+}
+
+
+def letters() -> Callable[[Sequence[str]], Vectors]:
+    """Return a small encoder that knows which texts are alike; `LETTERS` is its name in a setting."""
+    alphabet = "abcdefghijklmnopqrstuvwxy"
+    return lambda texts: np.array([[text.count(letter) for letter in alphabet] for text in texts], dtype=np.float32)
+
+
+LETTERS = f"{__name__}:letters"
+ENCODER = PackagedEncoder("letters", letters)
+
+
+def random_rows(count: int, seed: int, labels: Sequence[str] = tuple(WORDS)) -> list[tuple[str, str]]:
+    """Return random rows; each question has one word that belongs to its label, among words that belong to none."""
+    dice = random.Random(seed)
+    chosen = [dice.choice(labels) for _ in range(count)]
+    return [(f"{dice.choice(NOISE)} {dice.choice(WORDS[label])} {dice.choice(NOISE)}", label) for label in chosen]
+
+
+def ignore_fold(_: int, __: int, ___: "Score") -> None:
+    """Ignore the score of a fold."""
 
 
 def answer_format(labels: Sequence[str] = LABELS, **more: Any) -> dict[str, Any]:

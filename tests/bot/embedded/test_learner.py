@@ -12,10 +12,10 @@ import pytest
 from bot.embedded import training_set
 from bot.embedded.answers import classify
 from bot.embedded.centres import FEWEST_TEXTS, centres_of, grouped
-from bot.embedded.encoders import Encoder, PackagedEncoder, Vectors
+from bot.embedded.encoders import Encoder
 from bot.embedded.fits import FitSettings
 from bot.embedded.kernel import Features, RidgeFit, ridge_weights
-from bot.embedded.learner import Score, learn, temperature_for
+from bot.embedded.learner import learn, temperature_for
 from bot.embedded.linear import documents_of, space_of
 from bot.embedded.open_questions import SelfTaughtFits
 from bot.embedded.trained import (
@@ -28,40 +28,14 @@ from bot.embedded.trained import (
     without_texts,
 )
 from bot.embedded.training_set import TrainingTask, folds_of, labels_of
-from tests.bot.embedded.kit import LABELS, PROMPT, ROWS
+from tests.bot.embedded.kit import ENCODER, LABELS, NOISE, PROMPT, ROWS, WORDS, ignore_fold, random_rows
 
 Row = tuple[str, str]
-_NOISE = ["please", "can you tell me", "i want to know", "hello,", "what about", "quick question on"]
-_WORDS = {
-    "leave": ["vacation", "sick day", "parental leave", "day off", "sabbatical", "holiday"],
-    "it": ["laptop", "password", "vpn", "printer", "monitor", "phone"],
-    "pay": ["salary", "payslip", "bonus", "tax form", "overtime money", "bank account"],
-}
-_ENGLISH = "Choose.\n\n" + "\n\n".join(f"## {label}\n\n- my {words[0]}" for label, words in _WORDS.items())
-
-
-def _letters(texts: Sequence[str]) -> Vectors:
-    """Return how often each letter occurs: a small encoder that knows which texts are alike."""
-    letters = "abcdefghijklmnopqrstuvwxy"
-    return np.array([[text.count(letter) for letter in letters] for text in texts], dtype=np.float32)
-
-
-ENCODER = PackagedEncoder("letters", lambda: _letters)
-
-
-def random_rows(count: int, seed: int, labels: Sequence[str] = tuple(_WORDS)) -> list[Row]:
-    """Return random rows; each question has one word that belongs to its label, among words that belong to none."""
-    dice = random.Random(seed)
-    chosen = [dice.choice(labels) for _ in range(count)]
-    return [(f"{dice.choice(_NOISE)} {dice.choice(_WORDS[label])} {dice.choice(_NOISE)}", label) for label in chosen]
-
-
-def ignore_fold(_: int, __: int, ___: Score) -> None:
-    """Ignore the score of a fold."""
+_ENGLISH = "Choose.\n\n" + "\n\n".join(f"## {label}\n\n- my {words[0]}" for label, words in WORDS.items())
 
 
 def accuracy(
-    model: TrainedModel, rows: Sequence[Row], prompt: str = _ENGLISH, labels: Sequence[str] = tuple(_WORDS)
+    model: TrainedModel, rows: Sequence[Row], prompt: str = _ENGLISH, labels: Sequence[str] = tuple(WORDS)
 ) -> float:
     return sum(classify(model, prompt, labels, text).label == label for text, label in rows) / len(rows)
 
@@ -99,11 +73,11 @@ def test_category_without_rows_is_not_forgotten() -> None:
 
 
 def test_categories_may_change_after_training() -> None:
-    sections = [f"## {label}\n\n" + "\n".join(f"- my {word}" for word in words[:3]) for label, words in _WORDS.items()]
+    sections = [f"## {label}\n\n" + "\n".join(f"- my {word}" for word in words[:3]) for label, words in WORDS.items()]
     before = "\n\n".join(sections)
     model = learn(TrainingTask(random_rows(80, 6), before), ignore_fold).model
     prompt = f"{before}\n\n## travel\n\n- my flight\n- my hotel\n- book a train"
-    labels = [*_WORDS, "travel"]
+    labels = [*WORDS, "travel"]
     assert classify(model, prompt, labels, "book a flight to osaka").label == "travel"
     assert accuracy(model, random_rows(60, 7), prompt, labels) > 0.85
     answer = classify(model, _ENGLISH, ["leave", "pay"], "my laptop")
@@ -157,7 +131,7 @@ def test_conjugate_gradients_agree_with_exact_solver(encoder: Encoder | None, sh
     rows = random_rows(120, 13)
     texts = [text for text, _ in rows]
     features = Features.of(space_of(texts, texts, encoder), texts)
-    targets = np.array([[label == one for one in _WORDS] for _, label in rows], dtype=np.float32)
+    targets = np.array([[label == one for one in WORDS] for _, label in rows], dtype=np.float32)
     ridge = np.linspace(0.3, 3, len(rows)).astype(np.float32)
     exact = RidgeFit.solve(features.products().likeness(share), targets, ridge)
     weights = ridge_weights(features, targets, share, ridge, None)
@@ -219,9 +193,9 @@ _OTHER_WORDS = {"leave": "siesta", "it": "router", "pay": "gratuity"}
 """Words that stand in no row: open questions alone tell what they go with."""
 _OPEN = [
     f"{noise} {word} and {other} {n}"
-    for n, noise in enumerate(_NOISE)
+    for n, noise in enumerate(NOISE)
     for label, other in _OTHER_WORDS.items()
-    for word in _WORDS[label]
+    for word in WORDS[label]
 ]
 
 
@@ -248,7 +222,7 @@ def test_layer_that_loses_to_prompt_is_trusted_less() -> None:
     labels = [label for _, label in rows]
     random.Random(16).shuffle(labels)
     shuffled = [(text, label) for (text, _), label in zip(rows, labels, strict=True)]
-    known = [(f"my {word}", label) for label, words in _WORDS.items() for word in words[:1]]
+    known = [(f"my {word}", label) for label, words in WORDS.items() for word in words[:1]]
     learned = learn(TrainingTask([*shuffled[:12], *known * 4], _ENGLISH), ignore_fold)
     assert 0 <= learned.model.layers[0].trust <= 1
     assert learned.out_of_fold.shape == (len(learned.folds), len(learned.labels))
