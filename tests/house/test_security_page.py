@@ -28,7 +28,10 @@ def named(text: str) -> list[str]:
 
 def writes_files(path: Path) -> bool:
     """Return whether a module opens a file to write, or calls what writes one."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    source = path.read_text(encoding="utf-8")
+    if not any(f"{name}(" in source for name in {*WRITES, *WRITERS, "open"}):
+        return False
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call):
             name = getattr(node.func, "attr", getattr(node.func, "id", ""))
             texts = [
