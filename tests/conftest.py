@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from bot.app.logs import CHATTY_LOGGERS, OUR_LOGGERS
 from bot.embedded import runner
 from bot.settings import Settings
-from tests.kits.forked_programs import forked
+from tests.kits.forked_programs import forked, forked_worker
 from tests.kits.shared_signatures import share_signatures
 from tests.kits.shared_statements import share_statements
 
@@ -40,6 +40,7 @@ STARTS_PROGRAMS = (
     "tests/house/test_install.py",
     "tests/house/test_quick.py",
     "tests/house/test_start.py",
+    "tests/house/test_workers.py",
     "tests/loop/",
     "tests/storage/test_backup.py",
     "tests/storage/test_database.py::test_commit_survives_kill_9",
@@ -81,6 +82,13 @@ share_signatures()
 def pytest_xdist_auto_num_workers() -> int:
     """Return 1.5 workers per processor: tests spend a third of their time waiting for processes and the disk."""
     return round(1.5 * (os.cpu_count() or 1))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let several workers be forked from one process that has loaded the tests."""
+    workers = config.getoption("tx", None) or ()
+    if len(workers) > 1 and not hasattr(config, "workerinput"):
+        config.option.tx = [f"popen//python={forked_worker(config.invocation_params.args)}"] * len(workers)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -6,16 +6,21 @@ over its folder, its environment and its standard streams. It passes signals on 
 kills and exit codes stay real. Only the end of the interpreter itself is left out; tests of real starts cover that.
 
 All workers of pytest-xdist share the process that forks.
+
+The workers themselves are forked, too, from another process: one that has loaded all tests of this run, once for all
+workers. That takes ten seconds of a processor, and twenty in a fresh clone.
 """
 
 import atexit
 import fcntl
 import gc
 import importlib
+import io
 import json
 import os
 import runpy
 import selectors
+import shlex
 import shutil
 import signal
 import socket
@@ -24,7 +29,8 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Sequence
+from contextlib import redirect_stdout, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -53,6 +59,10 @@ LOADED = {
     "tests.chaos.replica": ("tests.chaos.replica", *RUNNING),
 }
 """What the forking process loads before the first start of a program; the program's own module is executed anew."""
+WORKER = "tests.kits.worker"
+"""The program of a worker of pytest-xdist."""
+ARGUMENTS = "FORKED_WORKERS_ARGUMENTS"
+"""The environment variable with pytest's arguments for a process that forks workers, in JSON."""
 
 
 def forked(module: str, *arguments: str) -> tuple[str, ...]:
@@ -60,9 +70,23 @@ def forked(module: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-S", "-E", __file__, _address(), module, *arguments)
 
 
+def forked_worker(arguments: Sequence[str]) -> str:
+    """Return what follows `python=` in the specification of a worker of pytest-xdist.
+
+    Args:
+        arguments: Those that pytest was called with. They choose the tests, and what is decided as tests are loaded.
+    """
+    environment = {**os.environ, ARGUMENTS: json.dumps([*arguments])}  # noqa: TID251 - as a worker would have it
+    return shlex.join((sys.executable, "-S", "-E", __file__, _address(json.dumps(environment)), WORKER))
+
+
 @cache
-def _address() -> str:
-    """Return the address of the forking process of this test run, which ends with the last process that uses it."""
+def _address(environment: str = "") -> str:
+    """Return the address of the forking process of this test run, which ends with the last process that uses it.
+
+    Args:
+        environment: The environment of the forking process in JSON; the default is that of one that forks programs.
+    """
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))  # noqa: TID251 - xdist sets it
     folder = Path(tempfile.gettempdir()) / f"forks-{run}"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -70,14 +94,17 @@ def _address() -> str:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not _use(address):
-            _start(address)
+            _start(address, json.loads(environment or "null"))
     return address
 
 
-def _start(address: str) -> None:
+def _start(address: str, environment: dict[str, str] | None) -> None:
     Path(address).unlink(missing_ok=True)
-    environment = {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", "BOT_ENCODER": "none"}
-    process = subprocess.Popen([sys.executable, __file__, address], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL)
+    folder = Path.cwd() if environment else ROOT
+    environment = environment or {"OPENBLAS_NUM_THREADS": "1", "BOT_ENCODER": "none"}
+    environment["PYTHONPATH"] = str(ROOT)
+    command = [sys.executable, __file__, address]
+    process = subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL)
 
     def stop() -> None:
         process.wait()  # for the other users, too
@@ -147,12 +174,37 @@ def serve(address: str) -> None:
 @cache
 def _load(module: str) -> None:
     """Load what a program needs."""
-    for name in LOADED[module]:
+    for name in LOADED.get(module, ()):
         importlib.import_module(name)
-    if "bot.app.running" in LOADED[module]:
+    if "bot.app.running" in LOADED.get(module, ()):
         importlib.import_module("bot.app.readiness").build_models()
+    if module == WORKER:
+        sys.path.pop(0)  # the folder of this file
+        load_tests(json.loads(os.environ[ARGUMENTS]))  # noqa: TID251
     gc.collect()
     gc.freeze()  # else each program scans, and thereby copies, all of it
+
+
+def load_tests(arguments: list[str]) -> None:
+    """Import the modules that pytest imports for these arguments, so that workers find them loaded.
+
+    If one of them fails or skips itself, load none: pytest would take what is left of it for the whole module. Then
+    each worker loads all tests itself, and reports it.
+    """
+    import pytest
+
+    class Incomplete:
+        found = False
+
+        def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+            self.found = self.found or not report.passed
+
+    incomplete = Incomplete()
+    with redirect_stdout(io.StringIO()):
+        pytest.main([*arguments, "-n0", "--collect-only"], plugins=[incomplete])
+    if incomplete.found:
+        for name in [name for name in sys.modules if name.startswith("tests.")]:
+            del sys.modules[name]
 
 
 def _receive(connection: socket.socket) -> tuple[Any, ...]:
