@@ -1,29 +1,30 @@
 # `make` runs Madoguchi, `make test` tests it.
 .DEFAULT_GOAL := run
-.PHONY: run test quick tour fix lock audit bench chaos help clean
+.PHONY: run test quick tour fix lock audit bench chaos help clean lint
 PYTHON ?= python3
 IN := .venv/bin/python -m
 CODE := bot handlers storage tests
+# mypy keeps one processor busy, so it runs beside the first tests and prints what it finds as soon as it ends.
+BESIDE_TYPES = $(IN) mypy & types=$$!; $(1); tests=$$?; wait $$types || { echo "mypy found errors: see above."; exit 1; }; exit $$tests
 # If this variable is set, no bytecode is cached, and every process that a test starts compiles all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
 run: .venv/run.ok ## install what is missing and run the bot (in the practice workspace if no Slack token is set)
 	@$(IN) bot
 
-test: check ## lint, format check, import contracts, types, tests
-	@$(IN) pytest -n auto
+test: lint ## lint, format check, import contracts, types, tests
+	@$(call BESIDE_TYPES,$(IN) pytest -n auto)
 
-quick: check ## lint, types, contracts and every test that starts no program and no browser
-	@$(IN) pytest -n auto --hypothesis-profile=quick -m "not program and not browser and not tour"
+quick: lint ## lint, types, contracts and every test that starts no program and no browser
+	@$(call BESIDE_TYPES,$(IN) pytest -n auto --hypothesis-profile=quick -m "not program and not browser and not tour")
 
 tour: .venv/dev.ok .venv/browser.ok ## walk through the whole product in a real browser, and through a whole replay
 	@$(IN) pytest -n 2 -m tour
 
-check: .venv/dev.ok .venv/browser.ok
+lint: .venv/dev.ok .venv/browser.ok
 	@$(IN) ruff check $(CODE)
 	@$(IN) ruff format --check $(CODE)
 	@.venv/bin/lint-imports --no-logo
-	@$(IN) mypy
 
 fix: .venv/dev.ok ## apply automatic lint fixes and format the code
 	@$(IN) ruff check --fix $(CODE)
