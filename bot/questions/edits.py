@@ -49,11 +49,13 @@ class MessageEdits:
             known = [one for one in (question, second) if one]
             cards = [await card_of(tx, one) for one in known]
             serving = await self._classifying.serving(tx)
-        if any(other.after(edit) for other, _ in others):
-            await finish(item, Ending.IGNORED, "edited_again")
-        elif any(ending is Ending.CARE for _, ending in others):
+        # If an earlier try of this edit stored the question, the first version and newer edits rely on its answer.
+        tried = question is not None and question.card_ts is None and question.id == question_id(edit)
+        if any(ending is Ending.CARE for _, ending in others):
             await finish(item, Ending.IGNORED, "edited_after_care")  # its asker has somebody to turn to
-        elif self._is_unanswered(edit, question):
+        elif not tried and any(other.after(edit) for other, _ in others):
+            await finish(item, Ending.IGNORED, "edited_again")
+        elif tried or (question is None and self._comes_first(edit)):
             return True
         elif question is None or changes_nothing(edit, known):
             await finish(item, Ending.IGNORED, "edit_changes_nothing")
@@ -67,10 +69,8 @@ class MessageEdits:
             await finish(item, Ending.IGNORED, "first_answer_missing")
         return False
 
-    def _is_unanswered(self, edit: Arrival, known: Question | None) -> bool:
-        """Return whether the message has not arrived yet, or only through an earlier try of this edit."""
-        if known:
-            return known.card_ts is None and known.id == question_id(edit)
+    def _comes_first(self, edit: Arrival) -> bool:
+        """Return whether the first version of the message may still be on its way."""
         age = self._clock.now() - datetime.fromtimestamp(float(edit.place.ts), UTC)
         return age < IN_FLIGHT and intake.notice_for(edit) is None
 

@@ -389,6 +389,30 @@ async def test_edit_answered_as_question_is_retried(desk: AnswerDesk) -> None:
     assert (desk.answers, desk.board.notices) == (1, [])
 
 
+async def test_one_answer_in_whatever_order_edits_arrive(desk: AnswerDesk) -> None:
+    """Regression: the edit that stood for the question gave way to a newer one, which waited for its answer."""
+    asked = ("有給は？", "PC が遅い", "有給の残りは？")
+    cases = [*itertools.product(itertools.permutations(range(3)), (0, 1), (False, True))]
+    for n, (order, failures, worked_between) in enumerate(cases):
+        desk.clock.advance(seconds=60)
+        ts = f"{desk.clock.now().timestamp():.6f}"
+        versions = [arrival(asked[0], n), *(edited(text, n, version) for version, text in enumerate(asked[1:], 1))]
+        for version in order:
+            said = f"{float(ts) + version:.6f}"
+            place = versions[version].place.model_copy(update={"ts": ts})
+            assert await desk.answering.receive(versions[version].model_copy(update={"place": place, "said": said}))
+            if version == order[0]:
+                desk.model.fail(failures)
+            if worked_between:
+                await desk.answering.answer_next()
+        await desk.work()
+        async with desk.store.transaction() as tx:
+            question = await tx.questions.at("T1", "C1", ts)
+        assert question, (order, failures, worked_between)
+        assert (question.text, bool(question.card_ts)) == (asked[2], True), (order, failures, worked_between)
+    assert (desk.answers, desk.board.notices) == (len(cases), [])
+
+
 async def test_edit_survives_if_its_question_arrives_concurrently(desk: AnswerDesk) -> None:
     """Another worker stores the question after the edit was checked and before it is taken up as a question."""
     ts = f"{desk.clock.now().timestamp():.6f}"
