@@ -1,5 +1,6 @@
 """Counts of dataset rows by person, day and use, made where the rows are stored."""
 
+from collections import Counter
 from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -27,7 +28,7 @@ from bot.domain.tally import BriefRow, Counted, Kind
 from storage.audiences import sent_row
 from storage.tables import finetune_rows, looks, rows
 
-GROUPS_AT_ONCE = 500
+GROUPS_AT_ONCE = 2_000
 
 _COUNTS = and_(rows.c.withdrawn_at.is_(None), sent_row())
 _SETTLED = and_(_COUNTS, rows.c.source != Source.IMPORT.value)
@@ -113,11 +114,18 @@ class SqlTallies:
     async def several(self, split: Split, finetune: Finetune | None) -> list[BriefRow]:
         return await self._read(_brief(split, finetune).where(rows.c.group.in_(_SHARED)))
 
-    async def brief(self, split: Split, groups: Collection[str], finetune: Finetune | None) -> list[BriefRow]:
-        listed = sorted(groups)
-        pages = (listed[start : start + GROUPS_AT_ONCE] for start in range(0, len(listed), GROUPS_AT_ONCE))
-        found = [await self._read(_brief(split, finetune).where(rows.c.group.in_(page))) for page in pages]
-        return [row for page in found for row in page]
+    async def in_groups_counted(
+        self, split: Split, groups: Collection[str], finetune: Finetune | None
+    ) -> Counter[Counted]:
+        listed, found = sorted(groups), Counter[Counted]()
+        learned, public = _learned(finetune).label("learned"), SURELY_PUBLIC.label("public")
+        for start in range(0, len(listed), GROUPS_AT_ONCE):
+            here = rows.c.group.in_(listed[start : start + GROUPS_AT_ONCE])
+            each = select(learned, public).where(_COUNTS, rows.c.split == split.value, here).subquery()
+            query = select(each, func.count()).group_by(*each.c)
+            for known, readable, n in await self._connection.execute(query):
+                found[Counted(bool(known), bool(readable))] += n
+        return found
 
     async def _read(self, query: Select[Any]) -> list[BriefRow]:
         found = await self._connection.execute(query)

@@ -46,7 +46,9 @@ def settlers_of(kinds: Mapping[Kind, int]) -> dict[str, dict[str, int]]:
     return most_first(found)
 
 
-def count_usable(kinds: Mapping[Kind, int], read: Sequence[BriefRow], contested: Container[str]) -> Counter[Counted]:
+def count_usable(
+    kinds: Mapping[Kind, int], read: Sequence[BriefRow], alone: Counter[Counted], contested: Container[str]
+) -> Counter[Counted]:
     """Count the training rows that `usable_rows` would return.
 
     Texts that are equal once normalised share a group, so a row alone in its group repeats no other one: such rows are
@@ -54,13 +56,15 @@ def count_usable(kinds: Mapping[Kind, int], read: Sequence[BriefRow], contested:
 
     Args:
         kinds: the number of all rows.
-        read: the training rows of all groups that have more than one, and of those in conflict.
+        read: the training rows of all groups that have more than one.
+        alone: the number of the other training rows in conflict.
         contested: the groups in conflict.
     """
     counts: Counter[Counted] = Counter()
     for kind, n in kinds.items():
         if kind.split is Split.TRAIN:
             counts[kind.counted] += n
+    counts.subtract(alone)
     counts.subtract(row.counted for row in read)
     counts.update(row.counted for row in _newest(row for row in read if row.group not in contested))
     return counts

@@ -194,8 +194,8 @@ async def _count_usable(
     """Count the rows for training. A row that was settled again after the export differs from what was trained on."""
     several = await tx.rows.several(Split.TRAIN, finetune)
     groups = {row.group for row in several}
-    others = await tx.rows.brief(Split.TRAIN, contested - groups, finetune)
-    return await asyncio.to_thread(count_usable, kinds, [*several, *others], contested)
+    alone = await tx.rows.in_groups_counted(Split.TRAIN, contested - groups, finetune)
+    return await asyncio.to_thread(count_usable, kinds, several, alone, contested)
 
 
 async def _cut_prompts(tx: Transaction) -> list[tuple[str, int, int]]:

@@ -1,5 +1,6 @@
 """The database: one repository per kind of data, and the transaction over all of them."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime, timedelta
@@ -27,7 +28,7 @@ from bot.domain.scorecard import Result
 from bot.domain.shadow import Shadow, ShadowComparison
 from bot.domain.shares import Look, Settlement
 from bot.domain.signal import Signal
-from bot.domain.tally import BriefRow, Kind
+from bot.domain.tally import BriefRow, Counted, Kind
 from bot.domain.thing import Thing
 from bot.ports.forgetting import StoredForgetting, StoredPosts
 
@@ -342,8 +343,10 @@ class Rows(Protocol):
     async def several(self, split: Split, finetune: Finetune | None) -> list[BriefRow]:
         """Return the rows of a split that are not alone in their group, withdrawn rows and the other split included."""
 
-    async def brief(self, split: Split, groups: Collection[str], finetune: Finetune | None) -> list[BriefRow]:
-        """Return the rows of these groups in a split."""
+    async def in_groups_counted(
+        self, split: Split, groups: Collection[str], finetune: Finetune | None
+    ) -> Counter[Counted]:
+        """Count the rows of these groups in a split by what they count as."""
 
     async def settled_since(self, since: datetime | None) -> int:
         """Return the number of rows that people settled after `since` (None: ever); imported rows do not count."""

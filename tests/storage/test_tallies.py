@@ -89,8 +89,9 @@ async def test_counts_are_those_of_all_rows(store: Store, seed: int) -> None:
                 Counted(one.id in seen and one.settled_at <= made.created_at, one.public) for one in usable
             )
             several = await tx.rows.several(Split.TRAIN, fine)
-            others = await tx.rows.brief(Split.TRAIN, contested - {one.group for one in several}, fine)
-            counted = count_usable(await tx.rows.kinds(fine), [*several, *others], contested)
+            groups = contested - {one.group for one in several}
+            alone = await tx.rows.in_groups_counted(Split.TRAIN, groups, fine)
+            counted = count_usable(await tx.rows.kinds(fine), several, alone, contested)
             assert +counted == slowly
             assert len(slowly) == (4 if fine else 2)
 
