@@ -5,6 +5,7 @@ Each runs as a program of its own, so that its processor time and its largest me
 
 import csv
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -70,8 +71,9 @@ def write_questions(file: Path, count: int) -> None:
         writer = csv.writer(out)
         writer.writerow(("text", "category"))
         for text in make_questions(count):
-            # Texts that are equal once normalised get the same category, so that none contradicts another.
-            writer.writerow((text, CATEGORIES[int(group_of(text)[:8], 16) % len(CATEGORIES)]))
+            # Texts that are equal once normalised and masked get the same category, so that none contradicts another.
+            wording = re.sub(r"\d+", "", text)
+            writer.writerow((text, CATEGORIES[int(group_of(wording)[:8], 16) % len(CATEGORIES)]))
 
 
 def measure(lines: int, kind: str) -> None:

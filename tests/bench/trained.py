@@ -35,6 +35,8 @@ from tests.bench.workplace import (
 QUESTION_INTERVAL = 0.5
 """Seconds between two questions while the bot trains or compares."""
 PEOPLE = 500
+FIRST_NUMBER = 10_000
+"""The number in the first question. A short one, such as 911, may be a cry for help, which gets no card."""
 LONGEST = 3_600.0
 """Most seconds of a training or a comparison."""
 Message = dict[str, Any]
@@ -89,7 +91,7 @@ async def asked_meanwhile(workspace: BenchWorkspace) -> AsyncIterator[list[float
 
     async def ask(n: int) -> None:
         started = time.perf_counter()
-        await workspace.ask(f"How do I reset password number {n}?")
+        await workspace.ask(f"How do I reset password number {FIRST_NUMBER + n}?")
         took.append(time.perf_counter() - started)
 
     async def ask_repeatedly() -> None:
