@@ -223,9 +223,6 @@ class Evaluating:
         """Return the held-out rows that the release has answered, and the number of the others; no model is asked."""
         async with self._store.transaction() as tx:
             known = await self._known(tx, release)
-        return await self._held_out(release, known)
-
-    async def _held_out(self, release: Release, known: Mapping[str, Result]) -> tuple[list[Judged], int]:
         _, rows = await self._rows(release)
         rows = [row for row in rows if row.split is Split.HELD_OUT]
         judged = [
