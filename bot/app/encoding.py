@@ -55,3 +55,7 @@ class EmbeddedModel:
 
     async def other_encoder(self, model: ModelName) -> str | None:
         return await self._local.other_encoder(model.model) if model.provider == WITHOUT_ENCODER.provider else None
+
+    async def read_ahead(self, model: ModelName, questions: Sequence[str], examples: Sequence[str]) -> None:
+        if model.provider == WITHOUT_ENCODER.provider:
+            await self._local.read_ahead(model.model, questions, examples)

@@ -131,7 +131,7 @@ class _Chooser:
     def _weights(self, parts: Sequence[str]) -> Floats:
         known = self._model.known.vectors
         if not known.size:
-            known = self._space().meanings([text for text, _ in documents_of(self._prompt, self._labels)])
+            known = self._space().lasting_meanings(tuple(text for text, _ in documents_of(self._prompt, self._labels)))
         return sentence_weights(self._space(), known, parts)
 
     def _of_whole(self, texts: Sequence[str]) -> Floats:

@@ -43,6 +43,6 @@ def sentence_weights(space: TextSpace, known: Floats, sentences: Sequence[str]) 
         sentences: The parts of a ticket, at least one. The whole ticket may be one of them.
     """
     meanings = space.meanings(sentences)
-    courtesy = (meanings @ space.meanings(COURTESIES).T).max(axis=1)
+    courtesy = (meanings @ space.lasting_meanings(COURTESIES).T).max(axis=1)
     likeness = (meanings @ known.T).max(axis=1)
     return softmax(np.asarray(_STEEPNESS * (_KNOWN_SHARE * likeness - courtesy), dtype=np.float32))

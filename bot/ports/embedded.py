@@ -1,5 +1,6 @@
 """What the embedded model knows about itself, before it is asked a question."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from bot.domain.release import ModelName
@@ -21,6 +22,9 @@ class Embedded(Protocol):
     async def other_encoder(self, model: ModelName) -> str | None:
         """Return the encoder that a model was trained with if another one is configured, so that it can't answer."""
 
+    async def read_ahead(self, model: ModelName, questions: Sequence[str], examples: Sequence[str]) -> None:
+        """Read together what a model is asked and shown soon, which takes longer one by one. It may do nothing."""
+
 
 class NothingEmbedded:
     """An installation without the embedded model."""
@@ -33,3 +37,6 @@ class NothingEmbedded:
 
     async def other_encoder(self, model: ModelName) -> str | None:  # noqa: ARG002 - the protocol's
         return None
+
+    async def read_ahead(self, model: ModelName, questions: Sequence[str], examples: Sequence[str]) -> None:
+        pass

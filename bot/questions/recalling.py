@@ -1,7 +1,7 @@
 """The settled questions that a release is shown as examples with a new question."""
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 from bot.domain.audience import Audience
 from bot.domain.dataset import Row, neutral_reason
@@ -14,8 +14,11 @@ from bot.ports import Neighbours, Store, Transaction
 
 log = logging.getLogger(__name__)
 
-SEARCHED = 16
-"""Neighbours that are looked at for each one that is wanted, because some may not be shown."""
+SEARCHED = (4, 16)
+"""Neighbours that are looked at for each one that is wanted, because some may not be shown: few first, then more."""
+
+Search = Callable[[Sequence[int], int], Awaitable[Sequence[Sequence[Neighbour]]]]
+"""Returns up to so many neighbours of each text, by its place."""
 
 
 class Recalling:
@@ -55,8 +58,11 @@ class Recalling:
         """
         if not release.recall or not rows:
             return [()] * len(rows)
-        found = await self._neighbours.nearest_apart(rows, SEARCHED * release.recall)
-        return [_in_order(one) for one in await self._shown(found, release.recall)]
+
+        async def search(places: Sequence[int], most: int) -> Sequence[Sequence[Neighbour]]:
+            return await self._neighbours.nearest_apart([rows[at] for at in places], most)
+
+        return [_in_order(one) for one in await self._first_shown(len(rows), search, release.recall)]
 
     async def own_reason(
         self, reason: str, question: Question, prompt: Prompt, category: str, examples: Collection[Example] = ()
@@ -100,8 +106,26 @@ class Recalling:
         """
         if not k:
             return []
-        found = await self._neighbours.nearest(text, SEARCHED * k, without=without)
-        (shown,) = await self._shown([found], k, asker, channel)
+
+        async def search(_: Sequence[int], most: int) -> Sequence[Sequence[Neighbour]]:
+            return [await self._neighbours.nearest(text, most, without=without)]
+
+        (shown,) = await self._first_shown(1, search, k, asker, channel)
+        return shown
+
+    async def _first_shown(
+        self, texts: int, search: Search, k: int, asker: str | None = None, channel: str | None = None
+    ) -> list[list[Neighbour]]:
+        """Return for each text the first `k` neighbours that may be shown."""
+        shown: list[list[Neighbour]] = [[] for _ in range(texts)]
+        wanting = [*range(texts)]
+        for many in SEARCHED:
+            found = await search(wanting, many * k)
+            for at, one in zip(wanting, await self._shown(found, k, asker, channel), strict=True):
+                shown[at] = one
+            wanting = [at for at, one in zip(wanting, found, strict=True) if len(shown[at]) < k <= len(one) // many]
+            if not wanting:
+                break
         return shown
 
     async def _shown(

@@ -30,7 +30,7 @@ PER_SECOND = 5.0
 ROUND_PAUSES = (2.0, 10.0, 30.0)
 """Pauses in seconds before failed rows are asked again. After the last round the run fails; a later run continues."""
 SEARCHED_AT_ONCE = 16
-"""Rows whose examples are looked for together: one read of the database serves them all."""
+"""Rows whose examples are looked for together: one read of the database serves them all, and one of the encoder."""
 MOST_FAILURES = 8
 """Maximum number of failures in one round, so that a model that is down is not asked hundreds of rows."""
 FILTERED_KEPT = timedelta(days=7)
@@ -342,8 +342,11 @@ class Evaluating:
         """Yield these rows, each with the examples to show. They are looked for a few rows at a time."""
         for start in range(0, len(rows), SEARCHED_AT_ONCE):
             some = rows[start : start + SEARCHED_AT_ONCE]
-            for row, examples in zip(some, await self._recalling.examples_for_rows(release, some), strict=True):
-                yield row, examples
+            shown = await self._recalling.examples_for_rows(release, some)
+            examples = [example.text for one in shown for example in one]
+            await self._embedded.read_ahead(release.model, [row.text for row in some], examples)
+            for found in zip(some, shown, strict=True):
+                yield found
 
     async def _ask(self, run: "Run", row: Row, examples: Sequence[Example]) -> Result:
         release = run.release

@@ -81,6 +81,9 @@ class OneEmbedded:
     async def other_encoder(self, model: ModelName) -> str | None:
         return None
 
+    async def read_ahead(self, model: ModelName, questions: Sequence[str], examples: Sequence[str]) -> None:
+        pass
+
 
 class FinetuneBench:
     """The acts of fine-tunes, with their store and fakes."""

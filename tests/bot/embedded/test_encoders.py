@@ -1,9 +1,14 @@
 """Optional sentence encoders."""
 
+from collections.abc import Sequence
+
+import numpy as np
 import pytest
 
-from bot.embedded import FolderShelf, LocalModel
+from bot.embedded import FolderShelf, LocalModel, encoders
+from bot.embedded.encoders import VECTOR_SECONDS, PackagedEncoder, Vectors
 from tests.bot.embedded.kit import ROWS, ask, client_of, jsonl, trained
+from tests.kits.fakes import ManualTimer
 from tests.kits.tiny_encoder import TINY_ENCODER
 
 pytestmark = pytest.mark.usefixtures("fast_training")
@@ -25,3 +30,31 @@ async def test_encoder_finds_meaning_that_characters_miss(shelf: FolderShelf) ->
 def test_missing_encoder_is_refused_at_construction(shelf: FolderShelf, spec: str) -> None:
     with pytest.raises(ValueError, match="can't be loaded"):
         LocalModel(shelf, encoder=spec)
+
+
+async def test_vectors_in_use_stay_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoders, "VECTORS_KEPT", 3)
+    monkeypatch.setattr(encoders, "MOST_VECTORS_KEPT", 6)
+    encoded: list[str] = []
+
+    def encode(texts: Sequence[str]) -> Vectors:
+        encoded.extend(texts)
+        return np.array([[len(text), 1] for text in texts], dtype=np.float32)
+
+    def encoded_anew(*texts: str) -> list[str]:
+        encoded.clear()
+        encoder.encode(texts)
+        return [*encoded]
+
+    time = ManualTimer()
+    encoder = PackagedEncoder("lengths", lambda: encode, time)
+    five = ["a", "bb", "ccc", "dddd", "eeeee"]
+    assert encoded_anew(*five) == five
+    assert encoded_anew(*five) == [], "more than usual stay while they are in use"
+    more = ["ffffff", "ggggggg"]
+    assert encoded_anew(*more) == more
+    assert encoded_anew(*five[1:], *more) == [], "up to the most, without the oldest"
+    time.seconds += VECTOR_SECONDS
+    assert encoded_anew("eeeee") == []
+    assert encoded_anew("a", *more, "eeeee") == ["a"], "later no more than usual"
+    assert encoded_anew("dddd") == ["dddd"]

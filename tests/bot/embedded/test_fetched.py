@@ -22,11 +22,13 @@ class Service:
     def __init__(self) -> None:
         self.well = True
         self.fetched: list[str] = []
+        self.requests = 0
 
     async def vectors(self, texts: Sequence[str]) -> Vectors:
         if not self.well:
             raise EncoderUnavailable("Incorrect API key provided", "openai/embed", "key")
         self.fetched += texts
+        self.requests += 1
         known = [[any(word in text for word in words) for words in MEANINGS] for text in texts]
         return np.array(known, dtype=np.float32)
 
@@ -55,6 +57,25 @@ async def test_every_kind_of_question_finds_its_vectors(shelf: FolderShelf) -> N
         again = await trained(client, jsonl(rows), model=name)
         assert again.status == "succeeded"
     assert len(service.fetched) == len(set(service.fetched)), "each text is asked for once"
+
+
+async def test_texts_read_ahead_are_fetched_together(shelf: FolderShelf) -> None:
+    service, questions, example = Service(), ["バカンスの件", "Hello. When is the interview?"], "有給の件"
+    async with LocalModel(shelf, encoder=service.encoder()) as model, client_of(model) as client:
+        await ask(client, "。")  # fetches the texts of the prompt
+        await ask(client, "One. Two.")  # and what is compared with each sentence
+        service.fetched, service.requests = [], 0
+        await model.read_ahead("characters", questions, [example])
+        assert service.requests == 0
+        await model.read_ahead("base", questions, [example])
+        assert service.requests == 1
+        shown = [{"role": "user", "content": example}, {"role": "assistant", "content": '{"category":"労務"}'}]
+        for question in questions:
+            said = [{"role": "system", "content": PROMPT}, *shown, {"role": "user", "content": question}]
+            await client.chat.completions.create(model="base", messages=said)  # type: ignore[arg-type]
+        assert service.requests == 1
+        service.well = False
+        await model.read_ahead("base", ["面接"], [])  # who asks is told
 
 
 async def test_service_that_is_down_is_named(shelf: FolderShelf) -> None:

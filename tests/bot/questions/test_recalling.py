@@ -9,7 +9,7 @@ from bot.domain.dataset import Row, Split
 from bot.domain.errors import Reason, Refused
 from bot.domain.question import Disclosure, Question
 from bot.domain.release import DEFAULT_RECALL, Release, ReleaseState
-from bot.domain.similar import Example
+from bot.domain.similar import Example, Neighbour
 from bot.questions.answering import Answering
 from bot.questions.arrivals import questions_of
 from bot.questions.classifying import Classifying
@@ -58,6 +58,26 @@ async def test_evaluated_row_gets_no_near_copy_as_example(store: SqlStore, clock
     held_out = row("有給は何日前に申請").model_copy(update={"split": Split.HELD_OUT})
     examples = await (await recalling_of(store, [*ROWS, held_out])).examples_for_rows(release, [held_out])
     assert [[one.text for one in shown] for shown in examples] == [["PCが起動しない"]]
+
+
+async def test_more_is_searched_where_little_may_be_shown(store: SqlStore, clock: StepClock) -> None:
+    subjects = ("申請期限", "消滅時効", "時間単位", "証明書類", "計画付与")
+    private = [row(f"有給の{one}を教えて").model_copy(update={"audience": Audience.PRIVATE}) for one in subjects]
+    rows = [one.model_copy(update={"split": Split.TRAIN}) for one in [*private, row("有給って何？")]]
+    searched: list[tuple[int, int]] = []
+
+    class CountingNeighbours(MemoryNeighbours):
+        async def nearest_apart(self, rows: Sequence[Row], k: int) -> list[list[Neighbour]]:
+            searched.append((len(rows), k))
+            return await super().nearest_apart(rows, k)
+
+    async with store.transaction() as tx:
+        await tx.rows.put(*rows, *ROWS)
+    release = await release_with_recall(store, clock, 1)
+    asked = [row("有給の残りを教えて", "labor"), row("PCが起動しません", "it")]
+    shown = await Recalling(store, CountingNeighbours([*rows, *ROWS])).examples_for_rows(release, asked)
+    assert [[one.text for one in found] for found in shown] == [["有給って何？"], ["PCが起動しない"]]
+    assert searched == [(2, 4), (1, 16)], "only the row without an example is looked for again"
 
 
 async def test_own_private_questions_are_examples_in_private(store: SqlStore, clock: StepClock) -> None:

@@ -325,6 +325,26 @@ async def test_recall_shows_examples_of_other_groups_only(
     assert {group for without in asked for group in without} >= {one.group for one in HELD_OUT}
 
 
+async def test_embedded_model_reads_rows_and_examples_ahead(
+    store: SqlStore, clock: StepClock, release: Release, model: TwoModels
+) -> None:
+    read: list[tuple[set[str], set[str], int]] = []
+
+    class ReadingAhead(OneEmbedded):
+        async def read_ahead(self, model: ModelName, questions: Sequence[str], examples: Sequence[str]) -> None:
+            read.append(({*questions}, {*examples}, len(asked)))
+
+    asked = model.asked
+    recalling = release.model_copy(update={"id": "recalling", "recall": 1, "state": ReleaseState.CANDIDATE})
+    async with store.transaction() as tx:
+        await tx.releases.add(recalling, "U9", "recall")
+    await evaluating_of(store, model, clock, embedded=ReadingAhead()).judge(recalling, HELD_OUT)
+    [(questions, examples, asked_before)] = read
+    assert (questions, asked_before) == ({one.text for one in HELD_OUT}, 0)
+    assert examples, "of each row that has one"
+    assert examples <= {one.text for one in [*TRAIN, *HELD_OUT]}
+
+
 async def test_memory_is_never_asked_in_evaluations(
     store: SqlStore, clock: StepClock, release: Release, model: TwoModels
 ) -> None:

@@ -76,6 +76,9 @@ class Revision:
     async def other_encoder(self, model: ModelName) -> str | None:
         return None
 
+    async def read_ahead(self, model: ModelName, questions: Sequence[str], examples: Sequence[str]) -> None:
+        pass
+
 
 class RevisedModel(RuleModel):
     """A model that tells its revision with each answer, and is not sure of any."""
