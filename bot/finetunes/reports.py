@@ -1,13 +1,12 @@
 """The out-of-fold answers of a fine-tune, as its provider reports them, and the rows that they belong to."""
 
 import asyncio
-import io
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from bot.dataset.exporting import file_name
+from bot.dataset.exporting import frozen_lines
 from bot.domain.dataset import questions_of
 from bot.domain.errors import ModelDown, ModelError
 from bot.domain.finetune import Finetune, Job
@@ -63,8 +62,7 @@ class TrainingReports:
         if not answers:
             return []
         try:
-            file = io.BytesIO(await self._shelf.get(file_name(finetune.dataset_id)))
-            lines = await asyncio.to_thread(questions_of, file)
+            lines = await asyncio.to_thread(questions_of, await frozen_lines(self._shelf, finetune.dataset_id))
         except KeyError:
             log.warning("%s: its training file is gone, so its out-of-fold answers are not used", finetune.id)
             return []

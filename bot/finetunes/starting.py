@@ -2,8 +2,9 @@
 
 import logging
 from datetime import timedelta
+from itertools import chain
 
-from bot.dataset.exporting import Exporting, file_name
+from bot.dataset.exporting import Exporting, frozen_lines
 from bot.dataset.permitting import Permitting
 from bot.domain.audit import AuditAct
 from bot.domain.errors import FileNotReady, ModelRefused, OutcomeUnknown, Reason, Refused
@@ -133,15 +134,15 @@ class Starting:
             await self._progress.save(finetune, state=FinetuneState.FAILED, error=UNSENT[refused.reason])
             return None
         try:
-            data = await self._shelf.get(file_name(finetune.dataset_id))
+            lines = await frozen_lines(self._shelf, finetune.dataset_id)
         except KeyError:
             raise ModelRefused(
                 "the training file was deleted, because examples in it were forgotten: start again"
             ) from None
         if self._embedded.revision(finetune.student) is not None:
             # After the rows: what is reported of a row names its line.
-            data += await self._exporting.open_questions(finetune.student)
-        file_id = await self._trainer.upload(finetune.student, f"{finetune.id}.jsonl", data)
+            lines = chain(lines, await self._exporting.open_questions(finetune.student))
+        file_id = await self._trainer.upload(finetune.student, f"{finetune.id}.jsonl", lines)
         saved = await self._progress.save(finetune, file_id=file_id)
         if saved is None:
             # Cancelled meanwhile: nothing else knows of the file.

@@ -1,5 +1,6 @@
 """Token counts and prices."""
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Protocol
 
@@ -10,8 +11,8 @@ from bot.domain.release import ModelName
 class Estimator(Protocol):
     """An offline estimator of tokens and prices."""
 
-    def tokens(self, data: bytes) -> int:
-        """Return the tokens of a training file as a provider bills them for one epoch."""
+    def tokens(self, lines: Iterable[bytes]) -> int:
+        """Return the tokens of a training file's lines as a provider bills them for one epoch."""
 
     def words(self, text: str) -> int:
         """Return the tokens of a text on its own."""

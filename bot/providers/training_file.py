@@ -5,7 +5,7 @@ stricter, because our own files never need more: content is always text, and the
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from typing import Any
 
@@ -21,21 +21,23 @@ ROLES = ("system", "user", "assistant")
 MESSAGE_KEYS = frozenset({"role", "content", "name", "weight"})
 
 
-def check(data: bytes) -> list[FileProblem]:
-    """Return all problems of a file, in order of lines; an empty list means that providers accept it."""
-    if len(data) > TRAINING_FILE_BYTES:
-        return [FileProblem(0, "too_large", f"{len(data):,} bytes; at most {TRAINING_FILE_BYTES:,} are allowed")]
+def check(lines: Iterable[bytes]) -> list[FileProblem]:
+    """Return all problems of a file, in order of its lines; an empty list means that providers accept it."""
     problems: list[FileProblem] = []
-    lines = data.removesuffix(b"\n").split(b"\n") if data else []
-    if len(lines) < FEWEST_EXAMPLES:
-        problems.append(FileProblem(0, "too_few", f"{len(lines)} examples; at least {FEWEST_EXAMPLES} are needed"))
+    number = size = 0
     first_at: dict[bytes, int] = {}
-    for number, line in enumerate(lines, start=1):
+    for number, ended in enumerate(lines, start=1):
+        line = ended.removesuffix(b"\n")
+        size += len(line) + 1
         problems.extend(FileProblem(number, *found) for found in _line_problems(line))
         digest = blake2b(line, digest_size=16).digest()
         earlier = first_at.setdefault(digest, number)
         if earlier != number:
             problems.append(FileProblem(number, "duplicate", f"the same as line {earlier}"))
+    if size > TRAINING_FILE_BYTES:
+        return [FileProblem(0, "too_large", f"{size:,} bytes; at most {TRAINING_FILE_BYTES:,} are allowed")]
+    if number < FEWEST_EXAMPLES:
+        problems.insert(0, FileProblem(0, "too_few", f"{number} examples; at least {FEWEST_EXAMPLES} are needed"))
     return problems
 
 

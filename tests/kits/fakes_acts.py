@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
@@ -99,10 +99,10 @@ class FakeTrainer:
         self._receive("delete_file")
         self.files.pop(file_id, None)
 
-    async def upload(self, student: ModelName, name: str, data: bytes) -> str:
+    async def upload(self, student: ModelName, name: str, lines: Iterable[bytes]) -> str:
         fault = self._receive("upload")
         file_id = f"file-{len(self.files)}"
-        self.files[file_id] = data
+        self.files[file_id] = b"".join(line + b"\n" for line in lines)
         lose(fault, ModelDown("upload: no answer"))
         return file_id
 
@@ -143,8 +143,8 @@ class FakeTrainer:
 class CountingEstimator:
     """An estimator with one token per byte, at one dollar per million tokens. Only `local` models have a price."""
 
-    def tokens(self, data: bytes) -> int:
-        return len(data)
+    def tokens(self, lines: Iterable[bytes]) -> int:
+        return sum(len(line) + 1 for line in lines)
 
     def words(self, text: str) -> int:
         return len(text)

@@ -1,6 +1,6 @@
 """Fine-tunes on a real store; the provider and the clock are fakes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from bot.dataset.exporting import Exporting
@@ -43,7 +43,7 @@ def finetune_acts(  # noqa: PLR0917 - the acts need every port
     spending: Spending,
     neighbours: Neighbours,
     clock: StepClock,
-    check_file: Callable[[bytes], list[FileProblem]] = check,
+    check_file: Callable[[Iterable[bytes]], list[FileProblem]] = check,
     student: ModelName = BASE,
     embedded: Embedded | None = None,
     *,
@@ -122,7 +122,7 @@ class FinetuneBench:
             Spending(estimator, self.clock, self.budget),
             neighbours,
             self.clock,
-            lambda data: self.problems or check(data),
+            lambda lines: self.problems or check(lines),
             self.student,
             self.embedded,
             private_rows=self.private_rows,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.dataset.exporting import file_name
+from bot.dataset.exporting import frozen_lines
 from bot.domain.audience import Audience
 from bot.domain.consent import Author
 from bot.domain.dataset import Split, group_of, open_questions, questions_of, split_of
@@ -93,7 +93,8 @@ async def test_open_questions_follow_rows_for_embedded_model(
             )
         await tx.questions.settle(asked(texts[2]).id, "labor")
     finetune = await bench.running()
-    rows, sent = await shelf.get(file_name(finetune.dataset_id)), trainer.files[str(finetune.file_id)]
-    assert sent.startswith(rows)
-    assert set(questions_of(sent[len(rows) :].splitlines())) == (set(texts[:2]) if told else set())
+    rows = [*await frozen_lines(shelf, finetune.dataset_id)]
+    sent = trainer.files[str(finetune.file_id)].splitlines()
+    assert sent[: len(rows)] == rows
+    assert set(questions_of(sent[len(rows) :])) == (set(texts[:2]) if told else set())
     assert [one for one in check(rows) if one not in check(sent)] == []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.dataset.exporting import file_name
+from bot.dataset.exporting import frozen_lines
 from bot.domain.audience import Audience
 from bot.domain.dataset import Row, Split
 from bot.domain.errors import Reason, Refused
@@ -35,7 +35,7 @@ async def test_private_rows_stay_out_of_hosted_trainers_file(bench: FinetuneBenc
     private = [marked(Audience.PRIVATE), marked(Audience.UNKNOWN)]
     await bench.add([*ENOUGH_ROWS, *private, marked(Audience.PRIVATE, Split.HELD_OUT)])
     finetune, frozen = await bench.acts.planning.plan("U9", "ja")
-    data = await bench.shelf.get(file_name(finetune.dataset_id))
+    data = b"".join(await frozen_lines(bench.shelf, finetune.dataset_id))
     assert not any(one.text.encode() in data for one in private)
     assert (frozen.manifest.rows, frozen.manifest.left_out) == (12, {"private": 2})
     downloaded = await bench.acts.exporting.export()

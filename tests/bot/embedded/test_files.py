@@ -25,6 +25,19 @@ async def test_file_is_stored_listed_read_and_deleted(client: AsyncOpenAI) -> No
         await client.files.retrieve(made.id)
 
 
+async def test_file_of_earlier_version_is_read_and_deleted(shelf: FolderShelf) -> None:
+    async with LocalModel(shelf) as model, client_of(model) as client:
+        repeated = b'{"the same": "in each line"}\n' * 10_000
+        made = await client.files.create(file=("rows.jsonl", repeated), purpose="fine-tune")
+        packed = await shelf.get(f"files/{made.id}.zz")
+        assert len(packed) < len(repeated) / 20
+        await shelf.delete(f"files/{made.id}.zz")
+        await shelf.put(f"files/{made.id}.bin", repeated)
+        assert (await client.files.content(made.id)).content == repeated
+        await client.files.delete(made.id)
+    assert await shelf.names("files/") == []
+
+
 async def test_files_are_listed_in_pages_by_date(shelf: FolderShelf) -> None:
     seconds = iter(range(1000, 9000))
     model = LocalModel(shelf, clock=lambda: float(next(seconds)))

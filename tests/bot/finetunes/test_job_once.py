@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from bot.dataset.draft import Draft
-from bot.dataset.exporting import file_name
+from bot.dataset.exporting import file_name, frozen_lines, unpacked_name
 from bot.domain.dataset import Row, Split, questions_of
 from bot.domain.errors import ModelDown, ModelRefused, Reason, Refused
 from bot.domain.finetune import ENDED_STATES, Finetune, FinetuneState
@@ -78,11 +78,21 @@ async def test_only_files_for_training_are_shelved(bench: FinetuneBench) -> None
     assert await bench.shelf.names("") == []
     frozen = await bench.acts.exporting.export(student=bench.student)
     assert frozen == downloaded
-    assert await bench.shelf.get(file_name(frozen.manifest.id)) == frozen.data
+    assert [*await frozen_lines(bench.shelf, frozen.manifest.id)] == frozen.data.splitlines()
     async with bench.store.transaction() as tx:
         assert await tx.datasets.get(frozen.manifest.id) == frozen.manifest
     assert (frozen.manifest.rows, frozen.manifest.held_out) == (12, 2)
     assert await bench.acts.exporting.export() == frozen
+
+
+async def test_file_of_an_earlier_version_is_read(bench: FinetuneBench) -> None:
+    await bench.add(ENOUGH_ROWS)
+    finetune, frozen = await bench.acts.planning.plan("U9", "ja")
+    await bench.shelf.delete(file_name(finetune.dataset_id))
+    await bench.shelf.put(unpacked_name(finetune.dataset_id), frozen.data)
+    await bench.acts.starting.confirm(finetune.id, "U9")
+    await bench.follow()
+    assert bench.trainer.files["file-0"] == frozen.data
 
 
 async def test_export_without_training_rows_is_refused(bench: FinetuneBench) -> None:
@@ -177,7 +187,7 @@ async def test_second_finetune_at_a_time_is_refused(bench: FinetuneBench) -> Non
 async def test_succeeded_job_becomes_exactly_one_candidate(bench: FinetuneBench) -> None:
     finetune = await bench.running()
     assert (finetune.state, finetune.job_id) == (FinetuneState.RUNNING, "job-0")
-    assert await bench.shelf.get(file_name(finetune.dataset_id)) == bench.trainer.files["file-0"]
+    assert [*await frozen_lines(bench.shelf, finetune.dataset_id)] == bench.trainer.files["file-0"].splitlines()
     bench.trainer.set_status("job-0", "running")
     await bench.follow()
     bench.trainer.set_status("job-0", "succeeded", "ft:base:1")

@@ -20,7 +20,7 @@ from tests.kits.openai_server import CHAT, OpenAIServer, Reply, completion, said
 Verb = Callable[[Providers, ModelName, Prompt], Awaitable[object]]
 VERBS: dict[str, Verb] = {
     "classify": lambda providers, model, prompt: OpenAIModel(providers).classify(model, prompt, "有給は？"),
-    "upload": lambda providers, model, _: OpenAITrainer(providers).upload(model, "rows.jsonl", b"{}"),
+    "upload": lambda providers, model, _: OpenAITrainer(providers).upload(model, "rows.jsonl", [b"{}"]),
     "create": lambda providers, model, _: OpenAITrainer(providers).create(model, "file-1", "ft-1", "x"),
     "job": lambda providers, model, _: OpenAITrainer(providers).job(model, "ftjob-1"),
     "report": lambda providers, model, _: OpenAITrainer(providers).report(model, "ftjob-1"),
@@ -60,6 +60,6 @@ async def test_deep_content_is_no_answer(
 @pytest.mark.parametrize("levels", DEEP)
 def test_deep_training_file_is_refused_and_counted(levels: int) -> None:
     for line in (DEEP[levels], f'{{"messages": {DEEP[levels]}}}', deep_objects(levels)):
-        assert check(line.encode())
+        assert check([line.encode()])
         with pytest.raises(ValueError, match="not a training file"):
-            OfflineEstimator().tokens(line.encode())
+            OfflineEstimator().tokens([line.encode()])

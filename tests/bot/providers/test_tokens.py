@@ -28,12 +28,12 @@ def test_example_count_includes_the_chat_frame() -> None:
 def test_file_count_is_the_sum_of_lines() -> None:
     one = line({"role": "system", "content": "指示"}, {"role": "user", "content": "有給は？"})
     estimator = OfflineEstimator()
-    assert estimator.tokens(one * 3) == 3 * estimator.tokens(one) > 0
-    assert estimator.tokens(b"") == 0
+    assert estimator.tokens([one] * 3) == 3 * estimator.tokens([one]) > 0
+    assert estimator.tokens([]) == 0
 
 
 def test_special_tokens_count_as_text() -> None:
-    assert OfflineEstimator().tokens(line({"role": "user", "content": "<|endoftext|>"})) > 3 + 3 + 1
+    assert OfflineEstimator().tokens([line({"role": "user", "content": "<|endoftext|>"})]) > 3 + 3 + 1
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_any_text_can_be_counted(text: str) -> None:
 @pytest.mark.parametrize("data", [b"{", b"[]", b'{"a": 1}', b'{"messages": 3}', b'{"messages": [3]}', b"\xff"])
 def test_malformed_file_cannot_be_counted(data: bytes) -> None:
     with pytest.raises(ValueError, match="not a training file"):
-        OfflineEstimator().tokens(data)
+        OfflineEstimator().tokens([data])
 
 
 @pytest.mark.parametrize(

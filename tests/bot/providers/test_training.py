@@ -46,18 +46,31 @@ async def test_file_is_uploaded_for_fine_tuning(
     server: OpenAIServer, trainer: OpenAITrainer, student: ModelName
 ) -> None:
     server.on(FILES, file("processed"))
-    assert await trainer.upload(student, "rows.jsonl", DATA) == "file-1"
+    assert await trainer.upload(student, "rows.jsonl", DATA.splitlines()) == "file-1"
     (sent,) = server.requests
     assert b'name="purpose"\r\n\r\nfine-tune\r\n' in sent.body
     assert b'filename="rows.jsonl"' in sent.body
     assert b"\r\n\r\n" + DATA in sent.body
 
 
+async def test_upload_that_is_tried_again_is_whole(
+    server: OpenAIServer, trainer: OpenAITrainer, student: ModelName
+) -> None:
+    busy = Reply(status=503, headers={"retry-after-ms": "1"})
+    server.on(FILES, busy, file("processed"))
+    lines = [b"%d " % n + b"x" * 1_000 for n in range(500)]
+    assert await trainer.upload(student, "rows.jsonl", lines) == "file-1"
+    for sent in server.requests:
+        assert b"\r\n\r\n" + b"\n".join(lines) + b"\n\r\n" in sent.body
+        assert int(sent.headers["content-length"]) == len(sent.body)
+    assert len(server.requests) == 2
+
+
 async def test_upload_expires_at_openai_alone(server: OpenAIServer, trainer: OpenAITrainer, student: ModelName) -> None:
     server.on(FILES, file("processed"), file("processed"))
-    await trainer.upload(student, "rows.jsonl", DATA)
+    await trainer.upload(student, "rows.jsonl", DATA.splitlines())
     at_openai = Providers([Provider("openai", server.url, "sk-secret")])
-    await OpenAITrainer(at_openai).upload(ModelName(provider="openai", model="gpt"), "rows.jsonl", DATA)
+    await OpenAITrainer(at_openai).upload(ModelName(provider="openai", model="gpt"), "rows.jsonl", DATA.splitlines())
     await at_openai.aclose()
     plain, expiring = (sent.body for sent in server.sent(FILES))
     assert b"expires_after" not in plain
@@ -90,12 +103,12 @@ async def test_upload_that_is_not_found_is_refused(
     """The body of an upload is a stream, so that it cannot be read again to see what was asked."""
     server.on(FILES, refusal(404, "the resource is not here"))
     with pytest.raises(ModelRefused):
-        await trainer.upload(student, "rows.jsonl", DATA)
+        await trainer.upload(student, "rows.jsonl", DATA.splitlines())
 
 
 async def test_azure_gets_a_byte_order_mark(server: OpenAIServer, trainer: OpenAITrainer, on_azure: ModelName) -> None:
     server.on(FILES, file("pending"))
-    assert await trainer.upload(on_azure, "rows.jsonl", DATA) == "file-1"
+    assert await trainer.upload(on_azure, "rows.jsonl", DATA.splitlines()) == "file-1"
     assert b"\r\n\r\n\xef\xbb\xbf" + DATA in server.sent(FILES)[0].body
 
 
@@ -164,11 +177,11 @@ async def test_failed_upload_raises_the_right_error(
     broken = file("error", status_details="line 3")
     server.on(FILES, broken, refusal(400, "not JSON lines"), Reply(status=503, headers={"retry-after": "0"}))
     with pytest.raises(ModelRefused, match="line 3"):
-        await trainer.upload(student, "rows.jsonl", DATA)
+        await trainer.upload(student, "rows.jsonl", DATA.splitlines())
     with pytest.raises(ModelRefused, match="not JSON lines"):
-        await trainer.upload(student, "rows.jsonl", DATA)
+        await trainer.upload(student, "rows.jsonl", DATA.splitlines())
     with pytest.raises(ModelDown):
-        await trainer.upload(student, "rows.jsonl", DATA)
+        await trainer.upload(student, "rows.jsonl", DATA.splitlines())
 
 
 async def test_job_is_created_with_our_id(server: OpenAIServer, trainer: OpenAITrainer, student: ModelName) -> None:

@@ -1,5 +1,6 @@
 """Validation of training files."""
 
+import io
 import json
 
 import pytest
@@ -27,19 +28,23 @@ def file(*examples: object) -> bytes:
     return "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in (*valid, *examples)).encode()
 
 
+def checked(data: bytes) -> list[FileProblem]:
+    return check(io.BytesIO(data))
+
+
 def codes(problems: list[FileProblem]) -> list[tuple[int, str]]:
     return [(problem.line, problem.code) for problem in problems]
 
 
 def test_valid_file_has_no_problem() -> None:
-    assert check(file()) == []
-    assert check(file().removesuffix(b"\n")) == []
+    assert checked(file()) == []
+    assert checked(file().removesuffix(b"\n")) == []
 
 
 def test_too_few_examples_are_reported() -> None:
-    assert codes(check(b"")) == [(0, "too_few")]
+    assert codes(checked(b"")) == [(0, "too_few")]
     nine = b"".join(file().splitlines(keepends=True)[:9])
-    assert codes(check(nine)) == [(0, "too_few")]
+    assert codes(checked(nine)) == [(0, "too_few")]
 
 
 def example_with(message: dict[str, object], at: int = 1) -> dict[str, object]:
@@ -80,8 +85,8 @@ def example_with(message: dict[str, object], at: int = 1) -> dict[str, object]:
     ],
 )
 def test_each_rule_reports_its_line(bad: object, code: str) -> None:
-    assert (11, code) in codes(check(file(bad)))
-    assert not [problem for problem in check(file(bad)) if problem.line != 11]
+    assert (11, code) in codes(checked(file(bad)))
+    assert not [problem for problem in checked(file(bad)) if problem.line != 11]
 
 
 @pytest.mark.parametrize(
@@ -96,16 +101,16 @@ def test_each_rule_reports_its_line(bad: object, code: str) -> None:
     ],
 )
 def test_undecodable_line_is_reported(line: bytes, code: str) -> None:
-    assert codes(check(file() + line + b"\n")) == [(11, code)]
+    assert codes(checked(file() + line + b"\n")) == [(11, code)]
 
 
 def test_duplicate_line_names_the_first() -> None:
-    assert check(file(example(), example("x"), example())) == [FileProblem(13, "duplicate", "the same as line 11")]
+    assert checked(file(example(), example("x"), example())) == [FileProblem(13, "duplicate", "the same as line 11")]
 
 
 def test_too_large_file_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.providers.training_file.TRAINING_FILE_BYTES", 100)
-    assert codes(check(file())) == [(0, "too_large")]
+    assert codes(checked(file())) == [(0, "too_large")]
 
 
 @settings(deadline=None)
@@ -118,8 +123,8 @@ def test_too_large_file_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 )
 def test_arbitrary_json_is_reported_without_a_crash(value: object) -> None:
-    assert check(file({"messages": [value, value]}))
-    assert check(file(value))
+    assert checked(file({"messages": [value, value]}))
+    assert checked(file(value))
 
 
 def test_problems_do_not_quote_content() -> None:
@@ -129,4 +134,4 @@ def test_problems_do_not_quote_content() -> None:
         example_with({"role": secret}),
         {"messages": [secret]},
     ):
-        assert secret not in str(check(file(bad)))
+        assert secret not in str(checked(file(bad)))

@@ -83,9 +83,9 @@ async def test_training_and_serving_work_end_to_end(providers: Providers, prompt
     assert before.confidence is not None
 
     data = export(rows(), prompt).data
-    assert check(data) == []
-    assert OfflineEstimator().tokens(data) > len(rows()) * 10
-    file_id = await trainer.upload(STUDENT, "rows.jsonl", data)
+    assert check(data.splitlines()) == []
+    assert OfflineEstimator().tokens(data.splitlines()) > len(rows()) * 10
+    file_id = await trainer.upload(STUDENT, "rows.jsonl", data.splitlines())
     created = await trainer.create(STUDENT, file_id, "ft-1", "test")
     assert created.error is None
     found = await trainer.find(STUDENT, "ft-1")
