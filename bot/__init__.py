@@ -1,1 +1,1 @@
-"""What we decide."""
+"""Madoguchi, a Slack bot for a company's internal questions."""

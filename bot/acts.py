@@ -103,7 +103,7 @@ class Ports:
 
 @dataclass(frozen=True)
 class Choices:
-    """What the settings choose for the acts."""
+    """The settings of the acts."""
 
     student: ModelName
     fallback: Fallback = field(default_factory=Fallback)
@@ -125,7 +125,7 @@ class Choices:
 
 
 class Acts:
-    """What the bot can do without Slack."""
+    """The acts that need no Slack."""
 
     def __init__(self, ports: Ports, choices: Choices) -> None:  # noqa: PLR0915 - one line an act
         store, clock, neighbours = ports.store, ports.clock, ports.neighbours
@@ -233,7 +233,7 @@ class SlackPorts:
 
 
 class SlackActs:
-    """What the bot can do once it speaks to Slack."""
+    """The acts that need Slack."""
 
     def __init__(  # noqa: PLR0913 - the ports, and what the settings choose
         self,

@@ -441,7 +441,7 @@ def counted(counts: Mapping[str, int], words: Words) -> list[str]:
 
 
 def agreed(question: str) -> bool:
-    """Ask on the terminal. Whoever types nothing but `yes`, or has no terminal, does not agree."""
+    """Return whether the person at the terminal types `yes`. Without a terminal nobody agrees."""
     usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # asyncio's would wait for the answer
     try:
         return input(f"{question} ").strip().casefold() == "yes"

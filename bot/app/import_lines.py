@@ -1,4 +1,4 @@
-"""What an import says on the command line."""
+"""The output of an import on the command line."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -70,7 +70,7 @@ class Core:
     replicas: ReplicaLeases
     disk: DiskWatch
     privacy: Privacy
-    """What askers are told about their questions."""
+    """The facts of the privacy notice for askers."""
     load_rows: Callable[[], Awaitable[None]]
     """Loads all rows into the similarity index, so that the first press does not wait for it."""
     encode_rows: Callable[[], Awaitable[None]]

@@ -19,7 +19,7 @@ from bot.similarity.index import is_typo
 
 
 class QueuedUpdates:
-    """Where a settlement leaves the update of its card: in the queue, for any worker."""
+    """Updates of settled cards that go to the queue, for any worker."""
 
     def __init__(self) -> None:
         self.more = False
@@ -34,7 +34,7 @@ class QueuedUpdates:
 
 
 class ClaimedUpdates(QueuedUpdates):
-    """The same for a waiting worker of this process, which need not look for the update, nor read the card.
+    """Updates for a waiting worker of this process, which need not look for them, nor read the card.
 
     Args:
         deliverers: The workers.

@@ -25,10 +25,10 @@ ORDER_KEPT = timedelta(seconds=10)
 
 
 class Focus(Thing):
-    """What one person sees of the queue."""
+    """One person's view of the review queue."""
 
     entry: Entry | None
-    """What to settle next; None if nothing waits, or nothing but what the person skipped."""
+    """The next entry to settle; None if none waits, or only ones that the person skipped."""
     waiting: int
     """Number of entries that the person may settle, skipped ones included."""
     skipped: int

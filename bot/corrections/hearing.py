@@ -1,4 +1,4 @@
-"""What askers say about their answers: solved, or not helpful and why."""
+"""Askers' feedback on their answers: solved, or not helpful and why."""
 
 from datetime import timedelta
 

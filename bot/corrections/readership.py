@@ -1,4 +1,4 @@
-"""Who may read a question or a row outside of the place where it was asked."""
+"""The right to read a question or a row outside of the place where it was asked."""
 
 from collections.abc import Iterable
 from typing import TypeVar

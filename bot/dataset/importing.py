@@ -48,7 +48,7 @@ class UnknownMapping(Unable):
 
 
 class ImportOptions(ReadingOptions):
-    """What a person says about a file and its categories."""
+    """Options of reading a file, and of mapping its categories."""
 
     mapping: Mapping[str, str] = Field(default_factory=dict)
     """Categories of the file → categories of the prompt."""
@@ -68,7 +68,7 @@ class ImportReport(Thing):
 
 
 class ImportPreview(Thing):
-    """What an import would read."""
+    """A preview of an import, which stores nothing."""
 
     rows: tuple[Row, ...]
     """The first rows, with their text as it would be stored."""

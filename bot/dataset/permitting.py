@@ -16,7 +16,7 @@ IN_THIS_PROCESS = "*"
 
 
 class Permitting:
-    """Keeps which providers may train, and asks the admins once. Who allowed or forbade it stands in the audit log.
+    """Keeps which providers may train, and asks the admins once. The audit log records each decision.
 
     Args:
         store: Keeps the permissions.
@@ -67,7 +67,7 @@ class Permitting:
         await self._store_answer(by, student, AuditAct.TRAINING_ALLOWED, self._clock.now().isoformat())
 
     async def withdraw(self, by: str, student: ModelName) -> None:
-        """Take the permission back. What is under way goes on; nothing new begins."""
+        """Take the permission back. Trainings under way go on; no new one begins."""
         await self._store_answer(by, student, AuditAct.TRAINING_FORBIDDEN, "")
 
     async def _store_answer(self, by: str, student: ModelName, act: AuditAct, position: str) -> None:

@@ -1,4 +1,4 @@
-"""Where the lines of a training file go: into memory, or into a file of the disk."""
+"""Writers of a training file: into memory, or into a file of the disk."""
 
 import hashlib
 import os

@@ -16,7 +16,7 @@ EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Withdrawal(Thing):
-    """What a person settled and what stands of it.
+    """The settlements of one person that still stand.
 
     Attributes:
         questions: ids of the questions that are settled as this person said last.

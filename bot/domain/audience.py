@@ -1,4 +1,4 @@
-"""Who can read a question where it was asked."""
+"""The audience of a question where it was asked."""
 
 from enum import StrEnum
 

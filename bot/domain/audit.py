@@ -12,11 +12,11 @@ from bot.domain.thing import Thing
 ALIAS = "person-"
 """Beginning of the alias of a person."""
 OPERATOR = "operator"
-"""Who acts on the command line."""
+"""The person at the command line."""
 
 
 class AuditAct(StrEnum):
-    """What was done. Each act has a text in each language under `audit.act.<value>`."""
+    """An act in the audit log. Each has a text in each language under `audit.act.<value>`."""
 
     SETTLED = "settled"
     """A person's settlements since the last entry, in counts."""
@@ -97,7 +97,7 @@ class AuditEntry(Thing):
 
 
 class AuditCheckpoint(Thing):
-    """What stands in the place of entries that retention took.
+    """A checkpoint in the place of entries that retention took.
 
     Attributes:
         seq: the number of the last entry that was taken.

@@ -15,7 +15,7 @@ DOUBTFUL_BELOW = 0.5
 
 
 class CardParts(NamedTuple):
-    """What the database knows of a question that has a verdict."""
+    """The stored facts about a question that has a verdict."""
 
     verdict: Verdict
     """The newest."""
@@ -44,7 +44,7 @@ class Card(Thing):
     unsure: bool = False
     """Whether the verdict is only a guess, so that staff are asked and no owner is notified."""
     feedback: AskerFeedback | None = None
-    """What the asker said last."""
+    """The asker's latest feedback."""
     signal: Signal | None = None
     """The owner's reaction to show."""
     paired: bool = False
@@ -54,7 +54,7 @@ class Card(Thing):
 
     @property
     def state(self) -> str:
-        """What differs between any two updates of the card; Slack keeps a control's state while its block id stays."""
+        """A value that no two updates of the card share; Slack keeps a control's state while its block id stays."""
         said, signal = self.feedback.seq if self.feedback else 0, int(self.signal.at.timestamp()) if self.signal else 0
         return f"{self.seen}.{said}.{signal}"
 

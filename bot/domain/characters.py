@@ -3,7 +3,7 @@
 from typing import Any
 
 REPLACEMENT = "\ufffd"
-"""What stands for a character that cannot be stored (U+FFFD)."""
+"""Replaces a character that cannot be stored (U+FFFD)."""
 
 
 def clean_text(text: str) -> str:

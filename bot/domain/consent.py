@@ -7,7 +7,7 @@ from bot.domain.thing import Thing
 
 
 class Consent(StrEnum):
-    """What an author said to the use of the words as a training example."""
+    """An author's answer to the use of the words as a training example."""
 
     ASKED = "asked"
     """Nothing yet. Silence is no agreement."""

@@ -23,7 +23,7 @@ HELD_OUT_PERCENT = 20
 IMPORTED_PREFIX = "import:"
 """Beginning of the id of an imported row; the hash of its text follows."""
 IMPORTER = "import"
-"""Who settled an imported row (`Row.by`)."""
+"""The `by` of imported rows."""
 
 
 class Split(StrEnum):
@@ -64,7 +64,7 @@ class Row(Thing):
 
     @property
     def public(self) -> bool:
-        """Whether everybody may read it. What is not surely public is private."""
+        """Whether everybody may read it. A doubtful row is private."""
         return self.audience is Audience.PUBLIC and not (self.channel or "").startswith("D")
 
 

@@ -39,7 +39,7 @@ class SettledAnswer(Thing):
 
 
 class Presses(Thing):
-    """What staff said of a model's own live answers."""
+    """Staff's presses on a model's own live answers."""
 
     answered: int = 0
     """Number of questions that the model answered."""

@@ -7,7 +7,7 @@ from bot.domain.thing import Thing
 
 
 class FeedbackKind(StrEnum):
-    """What an asker said. Each kind has a text in each language under `feedback.kind.<value>`."""
+    """A kind of feedback. Each kind has a text in each language under `feedback.kind.<value>`."""
 
     SOLVED = "solved"
     NOT_HELPFUL = "not_helpful"

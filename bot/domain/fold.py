@@ -30,7 +30,7 @@ class LineAnswer(Thing):
 
 
 class TrainingReport(Thing):
-    """What a provider reports about a job that succeeded, beside its model."""
+    """A provider's report on a job that succeeded, beside its model."""
 
     out_of_fold: tuple[LineAnswer, ...] = ()
     trust: float | None = None

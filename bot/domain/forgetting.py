@@ -1,4 +1,4 @@
-"""What is to be forgotten, and the report of what was."""
+"""Requests to forget, and the reports on them."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -47,14 +47,14 @@ FORGOTTEN_CURSOR = "forgotten"
 
 
 class ForgetKind(StrEnum):
-    """What is forgotten. Each kind has texts in each language under `forget.kind.<value>`."""
+    """The subject of a request. Each kind has texts in each language under `forget.kind.<value>`."""
 
     MESSAGE = "message"
     """One message, with every question that holds its words. Target: `Place` as `team:channel:ts`."""
     PERSON = "person"
-    """What a person asked, and the words and name of that person elsewhere. Target: the user id."""
+    """A person's questions, and the words and name of that person elsewhere. Target: the user id."""
     OWN = "own"
-    """What a person asked, at their own wish. Their work as staff stays. Target: the user id."""
+    """A person's questions, at their own wish. Their work as staff stays. Target: the user id."""
     BEFORE = "before"
     """Every question asked before a time, and every row imported before it. Target: the time in ISO 8601."""
     QUESTIONS = "questions"
@@ -85,12 +85,12 @@ class ForgetState(StrEnum):
 
 
 class Scope(Thing):
-    """What a request is about."""
+    """The things that a request is about."""
 
     kind: ForgetKind
     target: str
     until: datetime | None = None
-    """What a person did after this time is not meant: who is forgotten may go on asking."""
+    """A person's later acts are not meant: forgotten people may go on asking."""
 
     @property
     def moment(self) -> datetime:
@@ -153,7 +153,7 @@ class ForgetRequest(Thing):
 
 
 class Shown(Thing):
-    """Where a question is shown in Slack.
+    """The places that show a question in Slack.
 
     Attributes:
         question: its id.
@@ -175,7 +175,7 @@ class Shown(Thing):
 
 
 class OlderFiles(Thing):
-    """What became of the files that earlier versions posted in Slack.
+    """The fate of the files that earlier versions posted in Slack.
 
     Attributes:
         removed: how many were deleted.
@@ -214,7 +214,7 @@ class Posted(Thing):
 
 
 class Traced(Thing):
-    """What the tracker has of forgotten things: ids of traces, of feedback and of rows."""
+    """The tracker's copies of forgotten things: ids of traces, of feedback and of rows."""
 
     traces: tuple[str, ...] = ()
     feedback: tuple[str, ...] = ()
@@ -230,7 +230,7 @@ class TrainedFile(Thing):
 
 
 class Erased(Thing):
-    """What one step erased in the database, and which copies outside are to follow.
+    """The things that one step erased in the database, and the copies outside that are to follow.
 
     Attributes:
         counts: store → how much was erased. Empty: nothing is left.

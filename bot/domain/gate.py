@@ -38,7 +38,7 @@ class Outcome(StrEnum):
 
 
 class GateReason(StrEnum):
-    """The part of the rule that decided. What passes or fails a candidate has a text under `gate.first.<value>`."""
+    """The part of the rule that decided. A reason to pass or fail has a text under `gate.first.<value>`."""
 
     BETTER = "better"
     NOT_WORSE = "not_worse"

@@ -1,4 +1,4 @@
-"""What a person asked lately, for the limit of questions per hour (docs/decisions/0032)."""
+"""A person's recent questions, for the limit of questions per hour (docs/decisions/0032)."""
 
 import hashlib
 from collections import Counter

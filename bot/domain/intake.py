@@ -13,8 +13,8 @@ LONGEST_QUESTION = 6_000
 """Maximum length of a question in characters. A longer message is cut, and the card says so."""
 
 MOST_MASKED = 2 * LONGEST_QUESTION
-"""Length to which a message with its quotes is cut before it is masked, which takes time. What masks make shorter stays
-long enough to be cut, and said to be, when the question is read."""
+"""Length to which a message with its quotes is cut before it is masked, which takes time. A text that masks shorten
+stays long enough to be cut, and said to be, when the question is read."""
 
 LONGEST_MASKED_AT_ONCE = 1_000
 """Number of characters up to which masking takes some milliseconds at most."""

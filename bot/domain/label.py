@@ -32,7 +32,7 @@ _BREAK = re.compile(
     r"|[\s/／|｜,、]+(?=(?:reason|explanation|理由)\s*[:：])",
     re.IGNORECASE,
 )
-"""What may stand between a label and its explanation."""
+"""Matches the break between a label and its explanation."""
 _UNSURE = re.compile(
     r"[?？]|\b(?:or|not|nor|either|maybe|perhaps|unless)\b|または|もしくは|あるいは|ではな|じゃな|かも|以外",
     re.IGNORECASE,

@@ -82,7 +82,7 @@ class SkippedLine(Thing):
 
 
 class ReadingOptions(Thing):
-    """What a person says about a file; what is left empty is found out."""
+    """Options of reading a file; empty ones are detected."""
 
     text: tuple[str, ...] = ()
     """Names of the columns that together are the question."""

@@ -1,4 +1,4 @@
-"""What staff said of an entry of the review queue without settling a question."""
+"""Marks of staff on the review queue that settle no question."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -26,7 +26,7 @@ class MarkKind(StrEnum):
 
 
 class ImportedBefore(Thing):
-    """What an imported row was before a conflict was settled."""
+    """An imported row as it was before a conflict was settled."""
 
     category: str
     source: Source
@@ -42,7 +42,7 @@ class QueueMark(Thing):
     by: str
     at: datetime
     before: dict[str, ImportedBefore] | None = None
-    """Of a settled conflict: what each imported row was before. None for other marks, and for those of old programs."""
+    """Imported row → its state before the conflict was settled. None for other marks, and those of old programs."""
 
 
 class LastPress(Thing):

@@ -1,4 +1,4 @@
-"""What an answer may not carry: a model that obeys the text of a question would say there what its asker wants.
+"""Limits on an answer: a model that obeys the text of a question would say what its asker wants.
 
 A category is one of the list, whatever a model says. Its reason is free text that people read on a card, so a reason
 that could lead people somewhere, or that says what the question told it to say, is left out.
@@ -20,7 +20,7 @@ REACHING = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-"""What reaches beyond a card: a mention, a link, a command or an id."""
+"""Matches signs that reach beyond a card: a mention, a link, a command or an id."""
 LONGEST_REASON = 2_000
 """Most characters of a reason that are kept; a card shows a fraction of them."""
 QUOTED_RUN = 20

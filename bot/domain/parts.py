@@ -42,7 +42,7 @@ _CITED = re.compile(
     r"「[^」]*」|『[^』]*』|“[^”]*”|\"[^\"\n]*\"|(?<!\w)'[^'\n]{3,}'(?!\w)"
     r"|[（(][^）)]*[）)]|https?://[^\s　]+|[^\s　]+@[^\s　]+"
 )
-"""What is quoted, put in brackets, or an address: a question mark in it asks nothing."""
+"""A quotation, brackets or an address: a question mark in them asks nothing."""
 _NO_QUESTIONS = re.compile(r"```|^\s*(?:>|&gt;)", re.MULTILINE)
 """A piece of code or a quoted line: the message is about somebody's text."""
 _MARKER = re.compile(r"^[\s　]*(?:[-*•・‣◦●○■▪][\s　]*|[（(]?\d{1,2}[.)．）:、][\s　]*|[①-⑳][\s　]*)(?=\S)")
@@ -150,7 +150,7 @@ def _side_by_side(piece: Sequence[Sentence]) -> list[int]:
             starts.append(one.start)
             topic = set()
         topic |= own
-    # Where a further question belongs to either, it is not clear which.
+    # A further question could belong to any of these, so nothing is divided.
     return starts if len(starts) == sum(one.asking for one in piece) else starts[:1]
 
 

@@ -12,7 +12,7 @@ PAUSED = "paused"
 
 
 class TrainingPermission(Thing):
-    """What is known of the permission to train one student. It holds for all models of its provider."""
+    """The permission to train one student, and its grounds. It holds for all models of its provider."""
 
     student: ModelName
     embedded: bool

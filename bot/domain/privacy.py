@@ -1,4 +1,4 @@
-"""What the settings say about the use of questions, for the notice to their askers."""
+"""The facts of the privacy notice for askers, from the settings."""
 
 from collections.abc import Iterable
 
@@ -12,7 +12,7 @@ TOLD = "privacy:"
 
 
 class Privacy(Thing):
-    """Who reads questions besides the people of the channel."""
+    """Readers of questions besides the people of the channel, and the time of retention."""
 
     admins: tuple[str, ...] = ()
     """Ids of users and user groups."""

@@ -38,9 +38,9 @@ class Category(Thing):
 
     id: CategoryId
     name: CategoryName
-    """What the model reads, and people of the prompt's language."""
+    """The name for the model, and for people of the prompt's language."""
     name_en: CategoryName | None = None
-    """What people read whose language is English; None shows them `name`."""
+    """The name for people whose language is English; None shows them `name`."""
     name_ja: CategoryName | None = None
     """The same for Japanese."""
     rule: str = ""

@@ -53,6 +53,6 @@ class Proposal(Thing):
     usd: float | None = None
     """The price of the training; 0 if it is free, None if it is unknown."""
     by: str | None = None
-    """Who took or declined it."""
+    """The person who took or declined it."""
     shown: dict[str, str] = Field(default_factory=dict)
     """The messages that show it: channel → ts."""

@@ -72,7 +72,7 @@ class Arrival(Thing):
     late: bool = False
     """Whether the message came while the bot was away and was found in the channel's history."""
     unread: str = ""
-    """What of the message was not read, one thing a line: a value of `Unread`, or the name of a file."""
+    """The unread parts of the message, one a line: a value of `Unread`, or the name of a file."""
     said: str = ""
     """Time of an edit, as a ts. Empty for the original message, or if the time is unknown."""
     audience: Audience = Audience.UNKNOWN
@@ -82,7 +82,7 @@ class Arrival(Thing):
     """The people whose words `text` and `quotes` hold and who did not ask the question themselves."""
 
     presser: str = ""
-    """Who had somebody else's message answered, by the shortcut or an emoji; empty if the asker did."""
+    """The person who had somebody else's message answered, by the shortcut or an emoji; empty if the asker did."""
 
     @property
     def counted_for(self) -> str:
@@ -148,7 +148,7 @@ class Ending(StrEnum):
 
 
 class Disclosure(StrEnum):
-    """What an asker decided about a direct message. Before any decision it is as private as a kept one."""
+    """An asker's decision about a direct message. Before any decision it is as private as a kept one."""
 
     KEPT = "kept"
     """Nobody is told. The asker may still send it later."""
@@ -177,13 +177,13 @@ class Question(Thing):
     late: bool = False
     """Whether the question was asked while the bot was away; the card apologises for that."""
     unread: str | None = None
-    """What of the message was not read, as in its arrival; the card says so."""
+    """The unread parts of the message, as in its arrival; the card names them."""
     audience: Audience = Audience.UNKNOWN
-    """Who could read the message when it arrived."""
+    """The audience of the message when it arrived."""
     authors: tuple[Author, ...] = ()
     """The other people whose words the text holds."""
     disclosure: Disclosure | None = None
-    """What the asker of a direct message decided; None for a question in a channel, or before any decision."""
+    """The asker's decision about a direct message; None for a question in a channel, or before any decision."""
     part_of: str | None = None
     """Id of the message's first question, if this is its second one. Both share the message and the card."""
 
@@ -198,13 +198,13 @@ class Question(Thing):
         return uuid.uuid5(PART_IDS, self.id).hex
 
     def second(self, text: str) -> "Question":
-        """Return the second question of this one's message. What the card says of the message stands at the first."""
+        """Return the second question of this one's message. Facts about the whole message stay with the first."""
         own = {"id": self.second_id, "text": text, "part_of": self.id, "late": False, "unread": None, "cut": False}
         return self.model_copy(update=own)
 
     @property
     def public(self) -> bool:
-        """Whether everybody may read it. What is not surely public is private."""
+        """Whether everybody may read it. A doubtful question is private."""
         return self.audience is Audience.PUBLIC and not self.direct
 
     @property

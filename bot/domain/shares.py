@@ -1,4 +1,4 @@
-"""Who settled how much of the training set, and what is set aside until an admin has looked (docs/decisions/0033)."""
+"""People's shares of the training set, and the rows set aside until an admin has looked (docs/decisions/0033)."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,7 +32,7 @@ class WhyAside(StrEnum):
 
 
 class Look(Thing):
-    """What an admin decided about one row that was set aside. A row that is settled again is looked at anew."""
+    """An admin's decision about one row that was set aside. A row that is settled again is looked at anew."""
 
     row_id: str
     settled_at: datetime
@@ -125,7 +125,7 @@ def aside_of(
 
 
 def _most(total: int) -> int:
-    # Of all rows: what an admin left out must not make further rows too many.
+    # `total` counts all rows: those that an admin left out must not make further rows too many.
     return total * MOST_PERCENT // 100
 
 

@@ -8,7 +8,7 @@ from bot.domain.thing import Thing
 
 
 class SignalKind(StrEnum):
-    """What an owner's reaction says. Each kind has a text in each language under `card.signal.<value>`."""
+    """The meaning of an owner's reaction. Each kind has a text in each language under `card.signal.<value>`."""
 
     TAKEN = "taken"
     DONE = "done"

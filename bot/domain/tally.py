@@ -9,7 +9,7 @@ from bot.domain.dataset import Split, most_first, normalised
 
 
 class Counted(NamedTuple):
-    """What a row counts as."""
+    """The class of rows that a row counts in."""
 
     learned: bool
     """Whether the serving release was trained on it in its present form."""
@@ -17,7 +17,7 @@ class Counted(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """What rows that are counted together have in common."""
+    """The common facts of rows that are counted together."""
 
     category: str
     split: Split
@@ -27,7 +27,7 @@ class Kind(NamedTuple):
 
 
 class BriefRow(NamedTuple):
-    """What decides whether a row counts, and as what. It is much faster to read than a `Row`."""
+    """The columns that decide whether and how a row counts. They are read much faster than a `Row`."""
 
     id: str
     text: str

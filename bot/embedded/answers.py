@@ -25,7 +25,7 @@ _SHOT_WEIGHT = 0.5
 _SAME_TEXT = 0.95
 """Likeness from which an example is the question itself, so that it counts even if the model was trained on it."""
 _SAME_TEXT_SUPPORT = 9.0
-"""What such an example adds to the log-odds of its label: it decides against all but the surest answers."""
+"""Such an example adds this to the log-odds of its label, and so decides against all but the surest answers."""
 _QUOTABLE_LIKENESS = 0.6
 
 

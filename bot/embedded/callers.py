@@ -1,4 +1,4 @@
-"""Who may call the standalone server: programs, and no page that a browser shows."""
+"""Access to the standalone server: for programs, and for no page that a browser shows."""
 
 from ipaddress import ip_address
 from urllib.parse import urlsplit

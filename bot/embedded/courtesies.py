@@ -29,7 +29,7 @@ COURTESIES = (
     "関係者に共有します。", "以前にも同じことがありましたが忘れました。",
 )
 # fmt: on
-"""What people write around a question, in the words of two languages; the encoder knows it in others, too."""
+"""Sentences that people write around a question, in two languages; the encoder knows them in others, too."""
 _STEEPNESS = 16.0
 _KNOWN_SHARE = 0.5  # measured, as the steepness, with other greetings and signatures than these, in two languages
 

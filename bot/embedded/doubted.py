@@ -1,4 +1,4 @@
-"""What a model could not answer: where the open questions lie of which it is least sure."""
+"""The open questions of which a model is least sure, as directions of their meanings."""
 
 from dataclasses import dataclass, field
 from typing import Self

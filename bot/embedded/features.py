@@ -192,7 +192,7 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class TextSpace:
-    """Where texts become numbers: their characters and, if there is an encoder, their meaning.
+    """A space of texts as numbers: their characters and, if there is an encoder, their meaning.
 
     Attributes:
         vocabulary: The known features of characters and words.

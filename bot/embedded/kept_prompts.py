@@ -21,11 +21,11 @@ _WEIGHTS = ("rarity", "character_weights", "meaning_weights", "bias")
 
 
 class KeptPrompts:
-    """Keeps what prompts were read as. To read one anew loads 50 MB of scipy, which no answer needs.
+    """Keeps the models of prompts. To read a prompt anew loads 50 MB of scipy, which no answer needs.
 
     Args:
         shelf: Where they are kept, in one file.
-        revision: The revision of the learner and the encoder. What another one read is not taken over.
+        revision: The revision of the learner and the encoder. Models of another one are not taken over.
         encoder: The encoder of the models.
     """
 
@@ -35,7 +35,7 @@ class KeptPrompts:
         self._encoder = encoder
         self._kept: set[PromptKey] = set()
         self._others = frozenset(prompt_models)
-        """What another server of this process has read before."""
+        """Prompts that another server of this process has read before."""
 
     async def load(self) -> None:
         """Take over what was kept."""

@@ -57,7 +57,7 @@ class SelfTaughtFits(Fits):
 
     @property
     def _even(self) -> np.float32:
-        """What a target of probability 0 is below zero, as in the targets of the rows."""
+        """The even probability of each label, which is subtracted in all targets."""
         return np.float32(1 / len(self._data.labels))
 
     def _counts(self, counts: Floats) -> Floats:

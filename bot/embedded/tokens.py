@@ -1,7 +1,7 @@
 """Token counts of texts. This model has no tokens, so they are estimated as for a language model."""
 
 _ASCII_PER_TOKEN = 3
-"""ASCII characters of a token; English has about four. Of other characters each counts as one."""
+"""ASCII characters of a token; English has about four. Any other character counts as one token."""
 
 
 def count(text: str) -> int:

@@ -52,7 +52,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class KnownTexts:
-    """What a model remembers of the texts that it was trained on.
+    """A model's memory of the texts that it was trained on.
 
     Attributes:
         vectors: The centred meanings of the prompt's texts, and centres of several rows each. Models of learner 4 and

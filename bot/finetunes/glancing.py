@@ -1,4 +1,4 @@
-"""What an admin sees first in App Home: the version in use, how often it was right, and the next best step."""
+"""The top of an admin's App Home: the version in use, how often it was right, and the next best step."""
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta

@@ -43,7 +43,7 @@ class Status(Thing):
     serving: Release
     serving_since: datetime
     overridden: tuple[str, str] | None
-    """Who switched to it without a pass of the gate, and their sentence; None if the gate passed it."""
+    """The person who switched to it without a pass of the gate, and their sentence; None if it passed."""
     prompt: Prompt
     questions: int
     rows: dict[str, tuple[int, int]]
@@ -78,7 +78,7 @@ class Status(Thing):
     settlers: dict[str, dict[str, int]] = {}  # noqa: RUF012 - pydantic copies it
     """Person → category id → rows that this person settled, most first."""
     aside: SetAside = SetAside()
-    """What is set aside, until an admin looks or for good."""
+    """The rows set aside, until an admin looks or for good."""
     seconded: tuple[int, int] = (0, 0)
     """Held-out rows on which two people of staff agree, and all held-out rows."""
     limited: int = 0

@@ -89,6 +89,6 @@ class Forgetting:
         )
         await tx.forgetting.add(request)
         await tx.outbox.add(FORGET_TOPIC, request.id, {}, now)
-        # Who asks to be forgotten gets no name in the log for that.
+        # A person's own wish to be forgotten puts no name into the log.
         await tx.audit.add(SYSTEM if by == scope.target else by, AuditAct.FORGET_ASKED, now, scope.kind.value)
         return request

@@ -204,7 +204,7 @@ class Reaching:
                 await tx.outbox.add(FORGET_MODEL_TOPIC, key, {"model": str(model)}, self._clock.now())
 
     async def _prove(self, item: OutboxItem, request: ForgetRequest, scope: Scope) -> None:
-        """Look for everything again. What is found is erased, and the proof begins anew."""
+        """Look for everything again. If anything is found, erase it and begin the proof anew."""
         async with self._store.snapshot() as tx:
             found = await tx.forgetting.found(scope)
         scrubbed = bool(found) or await self._store.scrub()

@@ -1,4 +1,4 @@
-"""What the embedded model knows about itself, before it is asked a question."""
+"""The embedded model's facts about itself, before it is asked a question."""
 
 from collections.abc import Sequence
 from typing import Protocol

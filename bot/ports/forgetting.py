@@ -1,4 +1,4 @@
-"""What the database does to forget: requests, tombstones, search and erasure."""
+"""The database's part in forgetting: requests, tombstones, search and erasure."""
 
 from collections.abc import Collection
 from datetime import datetime

@@ -25,7 +25,7 @@ class Answer(Thing):
     tokens_in: int
     tokens_out: int
     revision: str | None = None
-    """What changes when the same question may get another answer; only the embedded model tells it."""
+    """Changes when the same question may get another answer; only the embedded model tells it."""
     others: Annotated[tuple[str, ...], Field(exclude=True)] = ()
     """Ids of other categories, the likeliest first, as far as the model tells them."""
     tokens_counted: Annotated[int | None, Field(exclude=True)] = None

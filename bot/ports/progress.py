@@ -1,4 +1,4 @@
-"""Whoever watches a long act, such as a bar on a terminal."""
+"""The progress of a long act, for a bar on a terminal."""
 
 from collections.abc import Callable
 

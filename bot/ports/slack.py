@@ -28,7 +28,7 @@ class History(Protocol):
 
 
 class Audiences(Protocol):
-    """Who can read a channel."""
+    """The audiences of channels."""
 
     async def of(self, channel: str) -> Audience:
         """Return the audience of a channel, by its id; UNKNOWN if Slack refuses to tell it.
@@ -59,7 +59,7 @@ class Threads(Protocol):
 
 
 class Remover(Protocol):
-    """What forgetting does in Slack.
+    """The part of forgetting in Slack.
 
     Raises:
         Undelivered: any method; Slack did not accept it.

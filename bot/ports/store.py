@@ -143,7 +143,7 @@ class Questions(Protocol):
     async def count(self) -> int: ...
 
     async def settle(self, question_id: str, category: str | None) -> None:
-        """Store the settled category; None reopens the question. What is settled is no longer set aside."""
+        """Store the settled category; None reopens the question. A settled question is no longer set aside."""
 
     async def set_aside(self, question_id: str, *, aside: bool) -> None:
         """Store whether staff said last that this is no question. `open` and `waiting` leave such questions out."""
@@ -176,7 +176,7 @@ class Questions(Protocol):
 
 
 class Cards(Protocol):
-    """What a card shows of a question."""
+    """The parts of questions' cards."""
 
     async def parts(self, question: Question) -> CardParts | None:
         """Return the newest of everything in one statement; None if the question has no verdict."""
@@ -227,7 +227,7 @@ class Corrections(Protocol):
 
 
 class StoredFeedback(Protocol):
-    """What askers said about answers; append-only."""
+    """Askers' feedback on answers; append-only."""
 
     async def add(self, said: AskerFeedback) -> None:
         """Append feedback.
@@ -583,7 +583,7 @@ class OutboxItem(Thing):
 
 
 class OutboxEntry(Thing):
-    """An outbox entry without a lease. Whoever reads a topic page by page holds a lease for the whole topic."""
+    """An outbox entry without a lease. The reader of a topic's pages holds one lease for the whole topic."""
 
     id: int
     key: str
@@ -656,7 +656,7 @@ class HeldLease(Thing):
 
 
 class DueWork(NamedTuple):
-    """What a replica could do now.
+    """The work that a replica could do now.
 
     Attributes:
         arrivals: whether an arrival could be claimed.
@@ -763,7 +763,7 @@ class StoredVectors(Protocol):
 
 
 class IndexParts(Protocol):
-    """What an index found out about the rows, kept so that a new process need not find it out again."""
+    """The kept parts of the similarity index, so that a new process need not build it anew."""
 
     async def get(self, maker: str) -> dict[str, bytes]:
         """Return the parts by name; none if nothing is kept that this maker made, or if it is damaged.
@@ -786,7 +786,7 @@ class IndexParts(Protocol):
 
 
 class Looks(Protocol):
-    """What admins decided about rows that were set aside."""
+    """Admins' decisions about rows that were set aside."""
 
     async def put(self, many: Sequence[Look]) -> None:
         """Upsert decisions, by row."""
@@ -796,20 +796,20 @@ class Looks(Protocol):
 
 
 class Askers(Protocol):
-    """What each person asked lately, for the limit of questions per hour."""
+    """Each person's recent questions, for the limit of questions per hour."""
 
     async def lately(self, person: str, *, lock: bool = False) -> Hourly:
-        """Return what a person asked lately. With `lock`, other callers with `lock` wait until the transaction ends."""
+        """Return a person's recent questions. With `lock`, others with `lock` wait until the transaction ends."""
 
     async def put(self, person: str, lately: Hourly, now: datetime) -> None:
-        """Upsert what a person asked lately."""
+        """Upsert a person's recent questions."""
 
     async def prune(self, before: datetime) -> None:
         """Delete everything of people who asked nothing since then."""
 
 
 class AuditLog(Protocol):
-    """Who did what, append-only, as a chain of hashes."""
+    """The audited acts, append-only, as a chain of hashes."""
 
     async def add(
         self, who: str, act: AuditAct, now: datetime, thing: str = "", facts: Mapping[str, str | int] | None = None

@@ -28,7 +28,7 @@ from bot.practice.workspace import Workspace
 _HOST = "127.0.0.1"
 _POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
 _OWN_SITES = frozenset({"none", "same-origin"})
-"""What a browser says of a request (`Sec-Fetch-Site`) that a person typed, or that the page itself sent."""
+"""Values of `Sec-Fetch-Site` for requests that a person typed, or that the page itself sent."""
 _PAGE = Path(__file__).parent / "page"
 _END_POLL = 0.005
 """Seconds between two looks at the connections that end."""

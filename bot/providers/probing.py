@@ -21,7 +21,7 @@ WRONG_ADDRESS_STATUSES = frozenset({404, 405})
 
 
 CHAT, EMBEDDINGS = "/chat/completions", "/embeddings"
-"""What a server may answer at. A request there without a text is refused, and shows that the server knows the path."""
+"""Paths of a server. A request without a text is refused there, which shows that the server knows the path."""
 
 
 class ProviderProbe:

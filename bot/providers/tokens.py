@@ -21,7 +21,7 @@ PER_NAME = 1
 PER_EXAMPLE = 3
 """Extra tokens of each example, which begin the reply (OpenAI's cookbook)."""
 ASCII_PER_TOKEN = 3
-"""ASCII characters of a token in a rough estimate; English has about four. Of other characters each counts as one."""
+"""ASCII characters of a token in a rough estimate; English has about four. Any other character counts as one."""
 MILLION = 1_000_000
 
 _PRICES = tomllib.loads(Path(__file__).with_name("prices.toml").read_text(encoding="utf-8"))

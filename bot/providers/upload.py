@@ -28,7 +28,7 @@ class Upload(io.RawIOBase):
             self._size += len(line) + 1
         self._packed = bytes(packed + packing.flush())
         self._place = self._next = 0
-        """Where a caller wants to read, and the byte that is unpacked next."""
+        """The byte that a caller reads next, and the one that is unpacked next."""
         self._unpacking, self._rest = zlib.decompressobj(), self._packed
 
     def readable(self) -> bool:

@@ -22,7 +22,7 @@ _TAG = re.compile(
     rf"|<\|?(?:/(?:\w+:)?{_REASONING}|end_of_thought)\s*\|?>|◁/{_REASONING}▷|\[/think(?:ing)?\]|<channel\|>",
     re.IGNORECASE,
 )
-"""What opens or closes reasoning. Without `open` it is a closing mark."""
+"""Matches the marks around reasoning. Without `open` it is a closing one."""
 _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)(?:[^<]*<\|message\|>)?")
 """The start of a channel of OpenAI's harmony format; only what stands in the channel `final` is the answer."""
 _BARE_CHANNELS = re.compile(r"\s*analysis.*assistant\s*final(?=\W)", re.DOTALL)

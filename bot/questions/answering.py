@@ -36,7 +36,7 @@ class TakenUp(NamedTuple):
     shadowed: bool
     """Whether a shadow gets the question, too."""
     changes: RowChanges | None
-    """What had changed in the rows, for memory."""
+    """The changes of the rows, for memory."""
     second: "TakenUp | None" = None
     """The second question of the same message."""
 

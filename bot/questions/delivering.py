@@ -93,7 +93,7 @@ class Delivering:
         self.waiting_workers: Callable[[], int] = lambda: 0
         """Returns the number of workers that wait for `deliver_next` to have something to do."""
         self.shared = SharedTransactions(store, SHARED_BY)
-        """Ends entries. What adds entries may share it."""
+        """Ends entries. Writers of new entries may share its transactions."""
         self._cards: dict[int, Card] = {}
         """Entry that was handed over → the card as the transaction that stored it left it."""
         self._more = False

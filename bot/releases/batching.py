@@ -111,7 +111,7 @@ class Batching:
                 return None
             release = await tx.releases.get(batch.release_id)
             if batch.batch_id and release and "state" in changes and batch.state in FILES_READ:
-                # What the provider has of the questions goes, whether it answered them or not.
+                # Delete the batch's files at the provider, whether it answered the questions or not.
                 payload = {"model": str(release.model), "batch": batch.batch_id}
                 await tx.outbox.add(BATCH_FILES_TOPIC, f"batch:{batch.id}", payload, batch.updated_at)
             return batch

@@ -26,7 +26,7 @@ OVERRIDE = "override"
 
 
 SWITCHES = {ROLLBACK: AuditAct.ROLLED_BACK, OVERRIDE: AuditAct.OVERRIDDEN}
-"""What the audit log calls a switch of this kind."""
+"""Reason of a switch → its act in the audit log, unless that is `SWITCHED`."""
 
 
 class Attempt(Thing):

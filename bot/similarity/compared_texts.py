@@ -65,7 +65,7 @@ class ComparedTexts:
 
     def pairs(self, these: Sequence[str], those: Sequence[str]) -> list[tuple[int, int]]:
         """Return every (i, j) where `these[i]` and `those[j]` are near-duplicates."""
-        # What was compared once stays compared: an index that grows beside this adds slots that nobody asks for here.
+        # Compared texts stay compared: an index that grows meanwhile only adds slots that nobody asks for here.
         compared = self.count
         found = [[self.index.find(text) for text in texts] for texts in (these, those)]
         known = [[slot for slot in slots if slot is not None and slot < compared] for slots in found]

@@ -26,14 +26,14 @@ class IndexedRow:
 
 
 class RecentRows:
-    """What was indexed since the last but one read of the overlap, which reads most of it again."""
+    """The rows of this read of the overlap and of the last one: most are read again, unchanged."""
 
     def __init__(self) -> None:
         self._new: dict[str, int] = {}
         self._old: dict[str, int] = {}
 
     def begin(self) -> None:
-        """Begin a read of the overlap: what the last one did not bring is not read again."""
+        """Begin a read of the overlap, and drop the rows that the last one did not bring."""
         self._new, self._old = {}, self._new
 
     def is_known(self, row: Row, *, counts: bool) -> bool:

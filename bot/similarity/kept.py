@@ -1,4 +1,4 @@
-"""What is kept of an index beside its parts, so that another process can go on from there."""
+"""Facts kept beside the parts of an index, so that another process can go on from there."""
 
 import hashlib
 import sys
@@ -14,7 +14,7 @@ from bot.domain.thing import Thing
 KEPT_FROM = 500
 """Fewest changed rows for which the index is kept again: a start compares so many rows in a fraction of a second."""
 KEPT_SHARE = 100
-"""Of more rows than `KEPT_FROM` times this number, one in this many must have changed: all of them are written."""
+"""Beyond this many times `KEPT_FROM` rows, one row in this many must have changed: all of them are written."""
 
 _MAKERS = (
     *("bot.domain.conflict", "bot.domain.dataset", "bot.domain.reason", "bot.domain.similar"),

@@ -52,7 +52,7 @@ class Meanings:
         self._slots = np.zeros(0, dtype=np.int64)
         self._vectors = np.zeros((0, 0), dtype=np.int8)
         self._scales = np.zeros(0, dtype=np.float32)
-        """What each vector's whole numbers are multiplied by."""
+        """The factor of each vector's whole numbers."""
         self._codes = np.zeros((0, 0), dtype=np.uint64)
         """The signs of each vector after the subtraction of `_code_centre`, a column per vector."""
         self._code_centre = np.zeros(0, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""What an index of many texts is made of, in little memory: packed texts, numbers by key, and numbered words.
+"""The parts of an index of many texts, in little memory: packed texts, numbers by key, and numbered words.
 
 Each part can be written as bytes and read again, which is quicker than to build it anew.
 """

@@ -16,9 +16,9 @@ LISTS = (
 ENVELOPES = ("data", "result", "response", "dataset")
 """Names under which a file keeps the object with the list."""
 BETWEEN = re.compile(r"[\s,\[\]]*")
-"""What may stand between the objects of a file and of an array."""
+"""Matches the separators of objects in a file or in an array."""
 CLOSED = re.compile(r"[ \t\r,\]]*(?:\n|\{|\Z)")
-"""What may follow an object on its line."""
+"""Matches the separators after an object, up to a line end, a `{` or the end."""
 DEEPEST_INDENT = 1_000
 SHORT_PART = 8_192
 """Number of characters in which most records end."""

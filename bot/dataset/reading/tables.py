@@ -27,7 +27,7 @@ class TableRow(NamedTuple):
 
 
 class TableHeader(Thing):
-    """What is known of a table once its header is found."""
+    """The header of a table, its chosen columns, and the rows above."""
 
     at: TableRow
     chosen: Selection

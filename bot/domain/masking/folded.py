@@ -52,7 +52,7 @@ class FoldedText:
         self.text = text
         self.folded = folded
         self._digits = len(_DIGIT.findall(folded))
-        # What ignoring case takes for an i: also the one with a dot, and the one without.
+        # Patterns that ignore case take the i with a dot, and the one without, for an i.
         self._lower = folded.lower().replace("i\u0307", "i").replace("\u0131", "i")
         self._places = places
 

@@ -12,13 +12,13 @@ _IS = (
     rf"(?:{_SIGNS}(?:は|が|を|も|[:;=#→⇒>、,-]|\.{{2,3}}|is|was|now|'s|の?番号は?|\([^\d()\s]{{1,6}}\))){{0,3}}{_SIGNS}"
     rf"(?:西暦)?[「『(（【〔\"'<]?{_SIGNS}"
 )
-"""What stands between a label and its value."""
+"""Matches the link between a label and its value."""
 _NO = r"(?:\s?(?:番号|ナンバー|コード|[Nn][Oo]s?\.?|№|IDs?|Id|ids?|#|＃|numbers?|num\.?|code))"
 _END = r"(?![A-Za-z0-9])"
 _AND = re.compile(r"\s?(?:、|,|/|・|と|及び|および|and|&)\s?(?:and\s)?")
-"""What stands between several values of one label."""
+"""Matches the separator between several values of one label."""
 _NO_VALUE = re.compile(r"[A-Za-z0-9]|\s?[年月日円名人件回枚個%]")
-"""What goes on with a number, or says that it counts something."""
+"""Matches more of the same number, or the unit that makes it a count."""
 
 
 def _behind(pattern: re.Pattern[str]) -> Callable[[str], Iterable[Stretch]]:
@@ -48,7 +48,7 @@ def _form(value: str) -> str:
 
 
 _NEXT = r"(?:-?\d| (?=\d{3,}(?![\d年月]))\d)"
-"""One more digit of a number in groups. What follows a space has to be a group, not a count or a year."""
+"""One more digit of a number in groups. After a space there must be a group, not a count or a year."""
 _NO_MORE = r"(?!-?\d| \d{3})"
 """The end of a number that would be of another kind if it were longer."""
 

@@ -33,7 +33,7 @@ _OTHER_LABEL = re.compile(
     r"(?:\s?(?:tag|id|no\.?|number|code|#|:|is)){0,3}\s{0,2}$",
     re.IGNORECASE,
 )
-"""What says that a number is something else."""
+"""Labels of numbers of other kinds."""
 _CODE = re.compile(r"(?<![A-Za-z])[A-Za-z]{1,8}-$")
 """Letters that make one code with the digits behind them, such as an invoice's."""
 _BEFORE = 32

@@ -68,16 +68,16 @@ _NAMED_LATER = re.compile(
 )
 """A password that the words behind it name."""
 _PLAIN_WORD = re.compile(r"[A-Za-z]+(?:[-'’][A-Za-z]+)*[.,;:!?)\"]*|\d{1,3}[A-Za-z]*|[^\w]+")
-"""What is no password unless it is quoted: a word, or a count such as `90days`."""
+"""No password unless it is quoted: a word, or a count such as `90days`."""
 _TRAILING = ".,;:?)\"'`"
-"""What may stand behind a password without being a part of it."""
+"""Signs that may follow a password without being a part of it."""
 _IPV6 = re.compile(r"(?<![\w:.])(?=[0-9a-f:]{0,40}:[0-9a-f:]{0,40}:)[0-9a-f:]{6,39}(?![\w:])", re.IGNORECASE)
 _IPV4 = re.compile(r"(?<![A-Za-z0-9_.-])\d{1,3}(?:\.\d{1,3}){3}(?![A-Za-z0-9_-]|\.\d)")
 _VERSION_LABEL = re.compile(
     r"(?:(?<![a-z])v|(?<![a-z])ver(?:sion|\.)?|build|release|section|clause|chapter|firmware|driver|update|upgrade|python|java|node|windows|macos|ios|android|chrome|firefox|edge|safari|office|excel|outlook|teams|zoom|slack|バージョン|ビルド|第|節|項)\s{0,2}[:=は]?\s{0,2}$",
     re.IGNORECASE,
 )
-"""What makes four numbers with dots a version or a section."""
+"""Labels that make four numbers with dots a version or a section."""
 _LABEL_READ = 16
 """Characters before a number that are read to see what it is."""
 
