@@ -131,7 +131,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Shows:
-    """What files show: ids of questions, rows and people, noted so that forgetting one of them removes the files."""
+    """The questions, rows and people in files, noted by id so that forgetting one of them removes the files."""
 
     posting: Posting
     holds: Collection[str]

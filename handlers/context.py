@@ -1,4 +1,4 @@
-"""What every listener is given: the acts, and the ways to reach people in Slack."""
+"""The context of every listener: the acts, and the ways to reach people in Slack."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -52,6 +52,6 @@ class Context:
     emoji: str | None = None
     """Name of the emoji that makes a message a question; None if there is none."""
     privacy: Privacy = field(default_factory=Privacy)
-    """What askers are told about their questions."""
+    """The facts of the privacy notice for askers."""
     moved: MovedChannels = field(default_factory=MovedChannels)
     homes: ShownHomes = field(default_factory=ShownHomes)

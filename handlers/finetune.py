@@ -197,7 +197,7 @@ NEXT_STEPS: dict[TrainingStep, Verb] = {
     TrainingStep.CONFIRM: confirm,
     TrainingStep.AGREE: agree,
 }
-"""What goes on once training is allowed."""
+"""Interrupted step → the verb that takes it up once training is allowed."""
 
 FINETUNE_STORY = Story(
     verbs={

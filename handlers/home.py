@@ -46,9 +46,9 @@ async def publish(context: Context, user: str, *, notice: str = "", first: str |
     """Publish the person's home as it is now.
 
     Args:
-        context: What all listeners share.
+        context: The context of all listeners.
         user: The person's id.
-        notice: What the last press did, or why it did nothing.
+        notice: The result of the last press, or why it did nothing.
         first: Key of the queue's entry to show first.
     """
     shown = context.homes.open(user)
@@ -114,7 +114,7 @@ async def focused(context: Context, user: str, *, notice: str = "", first: str |
     """Return what the person should settle next, and what stands around it."""
     may_read = partial(context.readership.may_read, user)
     focus = await context.acts.focusing.focus(user, may_read, first=first)
-    # What the presses brought stands at the end alone, so that no other press waits for it.
+    # Only the end of the queue shows the result of all presses, so that no other press waits for it.
     seen = await context.acts.glancing.glance() if focus.entry is None and focus.run.confirmed else None
     words = (await context.people.get(user)).words
     outcome = outcome_text(seen, words) if seen else ""

@@ -1,4 +1,4 @@
-"""What each person asked lately, for the limit of questions per hour."""
+"""Each person's recent questions, for the limit of questions per hour."""
 
 from datetime import UTC, datetime
 

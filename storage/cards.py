@@ -1,4 +1,4 @@
-"""What a card shows, read in one statement: a press waits for it."""
+"""The parts of a card, read in one statement: a press waits for them."""
 
 from collections.abc import Sequence
 from typing import Any

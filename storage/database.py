@@ -433,7 +433,7 @@ def _configure(engine: Engine, *pragmas: str) -> None:
         cursor = connection.cursor()
         # With the write-ahead log, NORMAL may lose the last commits in a power failure. A press that was confirmed to
         # a person must not be lost, so each commit is synced to the disk.
-        # What is deleted is overwritten with zeros, so that it does not stay in the file.
+        # Deleted content is overwritten with zeros, so that it does not stay in the file.
         for pragma in ("PRAGMA synchronous = FULL", "PRAGMA secure_delete = ON", *pragmas):
             cursor.execute(pragma)
         cursor.close()

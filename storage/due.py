@@ -1,4 +1,4 @@
-"""What is due now, in all queues at once."""
+"""The work that is due now, in all queues at once."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime

@@ -104,7 +104,7 @@ class Eraser:
         return erased.model_copy(update={"counts": counts, "shown": shown, "traced": traced, "posts": posts})
 
     async def rows(self, ids: Sequence[str]) -> Erased:
-        """Erase the texts of rows. What stays of a row has no word, so that trained versions are known."""
+        """Erase the texts of rows. The rows stay without words, so that trained versions are known."""
         standing = ~rows.c.group.startswith(FORGOTTEN_PREFIX)
         query = select(rows).where(rows.c.id.in_(ids), standing).order_by(rows.c.id).with_for_update()
         found = [dict(one) for one in (await self._connection.execute(query)).mappings()]

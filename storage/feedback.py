@@ -1,4 +1,4 @@
-"""What askers said about answers, append-only, and owners' reactions."""
+"""Askers' feedback on answers, append-only, and owners' reactions."""
 
 from collections.abc import Collection
 

@@ -1,4 +1,4 @@
-"""What admins decided about rows that were set aside."""
+"""Admins' decisions about rows that were set aside."""
 
 from collections.abc import Sequence
 

@@ -235,7 +235,7 @@ questions = Table(
     Column("set_aside", Boolean, nullable=False, server_default=false()),
     # Whether one of them has not agreed. It repeats `authors` for the triggers that refuse a row of such a text.
     Column("withheld", Boolean, nullable=False, server_default=false()),
-    # What the asker of a direct message decided. NULL counts as kept private; programs before 0013 write NULL.
+    # The asker's decision about a direct message. NULL counts as kept private; programs before 0013 write NULL.
     Column("disclosure", Text),
     # The message's first question. The second one has `/2` at the end of its ts, because the first one has the ts.
     Column("part_of", Text),
@@ -254,7 +254,7 @@ Index("ix_questions_authors", questions.c.id, sqlite_where=_WITH_AUTHORS, postgr
 _OPEN = text("settled IS NULL AND card_ts IS NOT NULL")
 Index("ix_questions_open", questions.c.asked_at, sqlite_where=_OPEN, postgresql_where=_OPEN)
 
-# Where direct messages were posted that their askers sent on. Replies in these threads are passed on to the asker.
+# The posts of direct messages that their askers sent on. Replies in these threads are passed on to the asker.
 sent_messages = Table(
     "sent_messages",
     metadata,
@@ -354,7 +354,7 @@ corrections = Table(
     Index(None, "by", "at"),
 )
 
-# What staff said of an entry of the review queue without settling a question: `key` is a question's or a conflict's.
+# Marks of staff on the review queue that settle no question: `key` is a question's or a conflict's.
 review_marks = Table(
     "review_marks",
     metadata,
@@ -363,12 +363,12 @@ review_marks = Table(
     Column("kind", Text, nullable=False),
     Column("by", Text, nullable=False),
     Column("at", Moment, nullable=False),
-    # Of a settled conflict: imported row → the category, source and reason that it had. Questions have corrections.
+    # Settled conflicts only: imported row → its earlier category, source and reason. Questions have corrections.
     Column("before", DOCUMENT),
     Index(None, "by", "at"),
 )
 
-# What askers said about answers.
+# Askers' feedback on answers.
 feedback = Table(
     "feedback",
     metadata,
@@ -447,7 +447,7 @@ leases = Table(
     Column("until", Moment, nullable=False),
 )
 
-# What admins decided about rows that were set aside. No foreign key: a decision about an erased row does no harm.
+# Admins' decisions about rows that were set aside. No foreign key: a decision about an erased row does no harm.
 looks = Table(
     "looks",
     metadata,
@@ -458,7 +458,7 @@ looks = Table(
     Column("at", Moment, nullable=False),
 )
 
-# What each person asked in the last days: times and hashes of ids, for the limit per hour.
+# Each person's questions of the last days: times and hashes of ids, for the limit per hour.
 askers = Table(
     "askers",
     metadata,
@@ -533,7 +533,7 @@ audit_log = Table(
     Column("hash", Text, nullable=False),
 )
 
-# Who an alias of the audit log is. A deleted row makes the person unknown, and the chain still holds.
+# The people behind the aliases of the audit log. A deleted row makes the person unknown, and the chain still holds.
 audit_people = Table(
     "audit_people",
     metadata,
@@ -541,7 +541,7 @@ audit_people = Table(
     Column("alias", KeyText, nullable=False, unique=True),
 )
 
-# What is to be forgotten, how far that is, and the report. `target` is deleted with the report of a person.
+# Requests to forget, their progress, and the report. `target` is deleted with the report of a person.
 forget_requests = Table(
     "forget_requests",
     metadata,

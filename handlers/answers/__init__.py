@@ -1,1 +1,1 @@
-"""What people do with an answer: rate it, react to it, ask why, keep it, and agree to the use of their words."""
+"""Stories around an answer: feedback, reactions, reasons, keeping, consent, and one person's settlements."""

@@ -43,7 +43,7 @@ class AskingEmoji:
         self._shortcut = AskShortcut(context)
 
     async def ask(self, event: dict[str, Any], item: dict[str, Any]) -> None:
-        """Take up the message. Whoever reacted hears only of a refusal; a second reaction changes nothing.
+        """Take up the message. The person who reacted hears only of a refusal; a second reaction changes nothing.
 
         Raises:
             SlackApiError, aiohttp.ClientError, TimeoutError: Slack gave no answer. It delivers the event again.
@@ -78,7 +78,7 @@ class AskingEmoji:
 
 
 class ReactionMiddleware:
-    """Stores owners' reactions and wakes the deliverers. Where a question has no owner, staff count as one."""
+    """Stores owners' reactions and wakes the deliverers. If a question has no owner, staff count as one."""
 
     def __init__(self, context: Context) -> None:
         self._signalling = context.acts.signalling

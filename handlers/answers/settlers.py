@@ -1,4 +1,4 @@
-"""What one person settled: set aside until an admin looks, or withdrawn together with `/finetune withdraw`."""
+"""One person's settlements: set aside until an admin looks, or withdrawn together with `/finetune withdraw`."""
 
 import re
 from datetime import UTC, datetime

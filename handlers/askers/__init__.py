@@ -1,1 +1,1 @@
-"""What askers press on the answers to their own questions."""
+"""Askers' presses on the answers to their own questions."""

@@ -1,4 +1,4 @@
-"""What the first-steps card of the practice page asks the bot: how far a newcomer has come, and sample examples."""
+"""Routes for the first-steps card of the practice page: how far a newcomer has come, and sample examples."""
 
 import asyncio
 import csv

@@ -1,4 +1,4 @@
-"""Who can read a channel, and who its members are, as Slack says it."""
+"""The audience and the members of a channel, as Slack tells them."""
 
 import asyncio
 import logging

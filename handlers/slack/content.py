@@ -1,4 +1,4 @@
-"""What a message says, and what of it is not read: files, other people's messages, and blocks without text."""
+"""The text of a message, and its unread parts: files, other people's messages, and blocks without text."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -26,7 +26,7 @@ NOTED_SECONDS = 60.0
 
 
 class LogBook(Protocol):
-    """Who takes note of refusals: `Auditing`."""
+    """The log of refusals: `Auditing`."""
 
     async def refused(self, who: str, role: str) -> None: ...
 

@@ -1,4 +1,4 @@
-"""What a message says, with the other messages that it is about: forwarded ones, and those of its thread.
+"""The text of a message, with the other messages that it is about: forwarded ones, and those of its thread.
 
 Other people's words are read only if Slack says that their author is a member, and of a forwarded message also that its
 channel is public or the conversation itself. Slack may leave these facts out; then the words are not read.
@@ -39,7 +39,7 @@ TS = re.compile(r"\d{1,12}\.\d{1,6}")
 
 @dataclass
 class Reading:
-    """What is known of a message. The fields are those of an `Arrival`."""
+    """The parts of a message. The fields are those of an `Arrival`."""
 
     text: str
     quotes: list[str] = field(default_factory=list)

@@ -21,11 +21,11 @@ FILE_GONE = frozenset({"file_not_found", "file_deleted"})
 TABLES = (".csv", ".jsonl", ".json")
 """Ends of the names of files that may hold questions. Pictures show figures."""
 UNNAMED_MARKS = ("feedback:", "overslept:")
-"""Beginnings of marks without the question's id. Where several questions share a thread, such a message goes too."""
+"""Beginnings of marks without the question's id. If several questions share a thread, such a message goes too."""
 
 
 class Removals:
-    """Replaces the bot's own messages. What people wrote themselves only they can delete.
+    """Replaces the bot's own messages. Only their authors can delete other ones.
 
     Args:
         client: The Web API.

@@ -52,7 +52,7 @@ class MessageShape(SlackShape):
 
 
 class ReactedShape(SlackShape):
-    """What a reaction is about."""
+    """The item of a reaction."""
 
     type: Id | None = None
     channel: Id | None = None
@@ -112,7 +112,7 @@ class ActionShape(SlackShape):
 
 
 class EnteredShape(SlackShape):
-    """What an input holds."""
+    """The value of an input."""
 
     value: str | None = None
     selected_option: OptionShape | None = None
@@ -122,7 +122,7 @@ class EnteredShape(SlackShape):
 
 
 class StateShape(SlackShape):
-    """What the inputs of a modal or a message hold: block → action → value."""
+    """The values of the inputs of a modal or a message: block → action → value."""
 
     values: dict[str, dict[str, EnteredShape]] | None = None
 
@@ -164,7 +164,7 @@ class ContainerShape(SlackShape):
 
 
 class PayloadShape(SlackShape):
-    """What payloads of all kinds have in common."""
+    """The common fields of payloads of all kinds."""
 
     type: Id | None = None
     team: NamedShape | None = None

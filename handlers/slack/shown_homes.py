@@ -18,7 +18,7 @@ class ShownHome:
     opened_at: float
     published: str = ""
     notice: str = ""
-    """What the last press did, without words of a question; it stands until the next press."""
+    """The result of the last press, without words of a question; it stands until the next press."""
     first: str | None = None
     """Key of the queue's entry that the last press brought back, which is shown first."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)

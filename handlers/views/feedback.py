@@ -1,4 +1,4 @@
-"""What askers say about answers: their controls, the private question, and what owners are told."""
+"""Askers' feedback on answers: its controls, the private question, and the notice to owners."""
 
 from typing import Any
 

@@ -67,7 +67,7 @@ def report(request: ForgetRequest, versions: Sequence[int], words: Words) -> Mes
 
 
 def left_lines(left: Mapping[str, int], words: Words) -> list[str]:
-    """Return a line for each reason why something is left. Of what Slack refused, it says what, and where."""
+    """Return a line for each reason why something is left. A refusal of Slack comes with its error and its place."""
     lines = []
     for reason, n in left.items():
         name, _, refused = reason.partition(":")

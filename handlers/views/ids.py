@@ -166,7 +166,7 @@ class NamedPayload(Payload):
 
 
 class ForgetPayload(NamedPayload):
-    """What is to be forgotten: `id` is the target of this kind."""
+    """The scope of a request to forget: `id` is the target of this kind."""
 
     kind: ForgetKind
 
@@ -206,7 +206,7 @@ class DirectChoice(Payload):
 
 
 class Said(Payload):
-    """What an asker says about the answer to a question."""
+    """An asker's feedback on the answer to a question."""
 
     question: Annotated[str, Field(alias="q")]
     kind: Annotated[FeedbackKind, Field(alias="k")]
@@ -251,7 +251,7 @@ class PromptForm(Payload):
 
 
 class TrainingStep(StrEnum):
-    """What a person wanted to do when they were asked for the permission to train."""
+    """The step at which a person was asked for the permission to train."""
 
     NOTHING = "nothing"
     PLAN = "plan"

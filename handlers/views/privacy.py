@@ -1,4 +1,4 @@
-"""What happens with questions: the notice that each asker gets once, and that stands in App Home."""
+"""The privacy notice, which each asker gets once, and which stands in App Home."""
 
 from collections.abc import Sequence
 

@@ -39,12 +39,12 @@ class UndoPress(NamedPayload):
 
 @dataclass(frozen=True)
 class Around:
-    """What stands around the entry.
+    """The lines around the entry.
 
     Attributes:
         link: The permalink of the question; None if Slack gives none.
-        notice: What the last press did, or why it did nothing.
-        outcome: What all presses brought, for the end of the queue.
+        notice: The result of the last press, or why it did nothing.
+        outcome: The result of all presses, for the end of the queue.
     """
 
     link: str | None = None
@@ -87,7 +87,7 @@ def modal(focus: Focus, words: Words, around: Around) -> Block:
 
 
 BEFORE_QUESTION = " · "
-"""What stands between a notice and the question that it is about."""
+"""Separates a notice from the question that it is about."""
 
 
 def saved(shown: Card, words: Words) -> str:

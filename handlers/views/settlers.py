@@ -1,4 +1,4 @@
-"""Who settled how much, what is set aside of it, and the withdrawal of one person's settlements."""
+"""The shares of settlers, the rows set aside, and the withdrawal of one person's settlements."""
 
 from collections.abc import Mapping
 from datetime import datetime

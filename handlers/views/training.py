@@ -22,7 +22,7 @@ from handlers.views.settlers import look_button, shares
 from handlers.views.version import version
 
 AZURE_INFIX = ".ft-"
-"""What stands within the name of every model that was trained at Azure."""
+"""Part of the name of every model that was trained at Azure."""
 ERROR_SHOWN = 300
 """Maximum length of a provider's error in a message, in characters; the details have more of it."""
 
