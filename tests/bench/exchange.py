@@ -42,7 +42,7 @@ print(used.ru_utime + used.ru_stime, used.ru_maxrss)
 
 
 class Cost(NamedTuple):
-    """What a program took."""
+    """The cost of a program."""
 
     processor: float
     """Seconds of all its threads."""

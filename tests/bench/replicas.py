@@ -34,7 +34,7 @@ FRAMES = frozenset({"BEGIN", "COMMIT", "ROLLBACK", PING})
 
 @dataclass(frozen=True)
 class Spent:
-    """What a PostgreSQL server did in some seconds: statements by kind, and processor seconds of all its processes."""
+    """The work of a PostgreSQL server: statements by kind, and processor seconds of all its processes."""
 
     seconds: float
     kinds: Counter[str]

@@ -1,4 +1,4 @@
-"""What disturbed questions cost: `python -m tests.bench robustness [FILE ...]`.
+"""The loss of accuracy on disturbed questions: `python -m tests.bench robustness [FILE ...]`.
 
 A FILE is split as `python -m bot replay` splits it. The embedded model is trained on all rows, once. Then it answers
 the measured questions as they are, and each disturbance of them (`tests/bench/disturbing.py`). The loss is the

@@ -21,7 +21,7 @@ LOADED = {
     "all that a start imports": ("-c", "import gc; gc.disable(); import bot.app.running"),
     "numpy, SQLAlchemy and aiohttp alone": ("-c", "import numpy, sqlalchemy.ext.asyncio, aiohttp"),
 }
-"""What is loaded, for comparison: three libraries that no start can do without."""
+"""Programs whose loading is measured; the last is a comparison: libraries that no start can do without."""
 POLL_S = 0.02
 SETTLED_S = 3.0
 """How long a bot must have done next to nothing, so that what it does in the background counts as done."""

@@ -12,7 +12,7 @@ from tests.kits.deep_json import DEEP, deep_objects
 Json = dict[str, Any]
 Path = tuple[str | int, ...]
 Sample = tuple[str, Json]
-"""Where a payload goes, and the payload."""
+"""The destination of a payload, and the payload."""
 MOST_STEPS = 20
 """Longest path of a value that is changed."""
 ODD_TEXTS = (

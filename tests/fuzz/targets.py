@@ -1,4 +1,4 @@
-"""What is fuzzed: each target takes one changed payload at a time, over the wire that its real callers use."""
+"""The targets of the fuzzer: each takes one changed payload at a time, over the wire that its real callers use."""
 
 import asyncio
 import json

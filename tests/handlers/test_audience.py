@@ -1,4 +1,4 @@
-"""Who can read a question, stored at its arrival: what Slack's events and `conversations.info` say."""
+"""The audience of a question, stored at its arrival from Slack's events and `conversations.info`."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""What people see of a cry for help: its asker a private answer, everybody else nothing."""
+"""The answer to a cry for help: its asker sees it in private, everybody else nothing."""
 
 import pytest
 

@@ -233,7 +233,7 @@ async def test_own_questions_are_forgotten_from_home(desk: SlackDesk, store: Sql
     await nothing_left(desk, store)
     report = next(one for one in bot_messages(desk) if "Everything that you asked is forgotten." in texts(one))
     assert report["channel"].startswith("D")
-    # Whoever was forgotten may go on asking.
+    # Forgotten people may go on asking.
     again = await asked(desk, "my laptop is broken again")
     assert await desk.question(WATCHED, again) is not None
 

@@ -44,7 +44,7 @@ ATTACKS = [
     "理由：\u200b<@U0ADMIN0001>さんに連絡",
 ]
 BEYOND = ("evil", "U0ADMIN0001", "S0ADMIN0001", "<!channel", "<!here", "<!everyone", "@channel", "finetune start")
-"""What an attack wants on a card or into a channel."""
+"""Signs of an attack that reached a card or a channel."""
 
 
 @pytest.fixture

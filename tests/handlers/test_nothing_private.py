@@ -18,7 +18,7 @@ from tests.kits.migrated import migrated_sqlite
 from tests.kits.slack_desk import Json, SlackDesk, asked, card
 
 SECRET, REASON = "Hammerhead", "Tigershark"
-"""What stands in the private questions, and in the reasons that staff gave there."""
+"""Words of the private questions, and of the reasons that staff gave there."""
 PRIVATE = "C0RANDOM001"
 WHY = "why_this_answer"
 COMMANDS = (

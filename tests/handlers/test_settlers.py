@@ -1,4 +1,4 @@
-"""What one person settled: shown, set aside until an admin looks, and withdrawn together, at the wire."""
+"""One person's settlements: shown, set aside until an admin looks, and withdrawn together, at the wire."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What a start imports: help loads no large package, and pictures, traces and the SDK wait until they are used."""
+"""The imports of a start: help loads no large package, and pictures, traces and the SDK wait until they are used."""
 
 import subprocess
 import sys

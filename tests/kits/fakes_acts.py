@@ -194,10 +194,10 @@ class FakeAnnouncer:
         self.asked: list[tuple[str, str]] = []
         """Authors who were asked for their agreement: (question id, author's id)."""
         self.proposals: list[tuple[ProposalState, str | None]] = []
+        """Each proposal that was shown: its state, and the version's id."""
         self.told_askers: list[str] = []
         self.permissions: list[tuple[str, bool]] = []
         """Each question for the permission to train: the student, and whether trainings wait for it."""
-        """What was shown of proposals: the state, and the version's id."""
         self.finetunes: dict[str, Finetune] = {}
         """ts of a progress message → the fine-tune that it shows."""
         self.announced: list[Finetune] = []

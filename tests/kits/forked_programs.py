@@ -58,7 +58,7 @@ LOADED = {
     "bot.embedded.train": ("bot.embedded.train", "bot.embedded.learner", "scipy.optimize"),
     "tests.chaos.replica": ("tests.chaos.replica", *RUNNING),
 }
-"""What the forking process loads before the first start of a program; the program's own module is executed anew."""
+"""Modules that are loaded before the first start of a program; the program's own module is executed anew."""
 WORKER = "tests.kits.worker"
 """The program of a worker of pytest-xdist."""
 ARGUMENTS = "FORKED_WORKERS_ARGUMENTS"

@@ -1,4 +1,4 @@
-"""What axe finds wrong with a screen of the practice page."""
+"""The faults that axe finds on a screen of the practice page."""
 
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]  # it has no hints
 from playwright.async_api import Page

@@ -29,7 +29,7 @@ LONG_MS = 90_000
 
 
 class Visitor(Protocol):
-    """Whoever is led through the screens."""
+    """A visitor on the way through the screens."""
 
     async def take(self, page: Page, screen: str) -> None:
         """Look at a screen."""

@@ -10,7 +10,7 @@ LONG_MS = 60_000
 MOST_TABS = 150
 """Presses of the Tab key that go around the whole page."""
 TEAMS = {"en": "HR", "ja": "人事"}
-"""Who looks after the points of the first question, as no model can know."""
+"""The team for the points of the first question, which no model can know."""
 
 
 class Newcomer:

@@ -1,4 +1,4 @@
-"""What people ask in the stories, and how they act through the practice page."""
+"""The questions of the stories, and how they act through the practice page."""
 
 import itertools
 import json

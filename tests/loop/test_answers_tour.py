@@ -1,4 +1,4 @@
-"""What an answer is good for, in a real browser: the asker rates it, staff move it, its owner takes it."""
+"""The uses of an answer, in a real browser: the asker rates it, staff move it, its owner takes it."""
 
 import pytest
 from playwright.async_api import Page, expect

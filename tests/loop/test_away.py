@@ -18,7 +18,7 @@ TWO_MINUTES = 120.0
 
 
 async def test_missed_questions_are_answered_once_by_two_replicas(tmp_path: Path) -> None:
-    # What is said here was said two minutes ago, and Slack tries to deliver it once.
+    # Each message is two minutes old when it is said, and Slack tries to deliver it once.
     workspace = Workspace(MANIFEST, lambda: time.time() - TWO_MINUTES, timing=Timing(redeliver=()))
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(serve(workspace))

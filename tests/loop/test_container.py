@@ -37,7 +37,7 @@ def watch(event, args):
 
 sys.addaudithook(watch)
 """
-"""What each Python process of the container loads first: it tells of every write outside of the allowed folders."""
+"""Loaded first by each Python process of the container: it tells of every write outside of the allowed folders."""
 CONTAINED = """
 set -e
 app=$1 data=$2 scratch=$3 user=$4 group=$5; shift 5
@@ -55,7 +55,7 @@ pytestmark = [pytest.mark.program, pytest.mark.timeout(110)]
 
 @dataclass
 class Recipe:
-    """What the instructions of a Containerfile say."""
+    """The instructions of a Containerfile."""
 
     copies: list[list[str]] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)

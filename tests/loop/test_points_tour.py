@@ -1,4 +1,4 @@
-"""What people meet on an ordinary day, in a real browser: in English on a desktop, in Japanese on a phone."""
+"""An ordinary day, in a real browser: in English on a desktop, in Japanese on a phone."""
 
 from datetime import timedelta
 
@@ -157,7 +157,7 @@ async def make_a_message_a_question(day: Day) -> None:
 
 
 async def lock_what_is_private(day: Day) -> None:
-    """What was asked in a private channel has a lock in the queue, and is in no stranger's queue."""
+    """Check that a private channel's question has a lock in the queue, and is in no stranger's queue."""
     outsider = day.server.people.staff[2]
     day.server.channels.ops.members.remove(outsider.id)
     member, other = await day.window(day.desk.staff), await day.window_of(outsider.id)

@@ -1,4 +1,4 @@
-"""What the bot says by itself, in a real browser: a reminder, a question of money, and a better version."""
+"""Messages that the bot begins itself, in a real browser: a reminder, a question of money, and a better version."""
 
 from datetime import time
 

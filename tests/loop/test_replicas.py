@@ -80,7 +80,7 @@ async def test_two_replicas_are_one_bot(tmp_path: Path) -> None:
         assert "*Replicas* 2" in await details(desk, status)
         assert "Not every copy" not in words(status)
 
-        # What staff settle by one replica is shown to the model by the other.
+        # The other replica shows the model the questions that staff settle by this one.
         right = await settle_all_questions(desk, ENGLISH)
         before, settled = record.newest(), time.monotonic()
         assert await asked_together(desk, ENGLISH.similar) == {right}

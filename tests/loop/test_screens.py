@@ -21,7 +21,7 @@ MACHINE_WORDS = re.compile(
     r"|\blocal/\w+|\bft-[0-9a-f]{4,}|\b[USCDTFB]0[A-Z0-9]{6,}\b|\[object|\{\w+\}"
     r"|\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{7,}\b"
 )
-"""What only *Details* may hold: words of statistics and of machines, ids, hashes, and placeholders without a fact."""
+"""Only *Details* may hold these: words of statistics and of machines, ids, hashes, and unfilled placeholders."""
 PAGE_TEXTS = Path(__file__).parents[2] / "bot" / "practice" / "page" / "words.js"
 # Returns what is wider than its room, and what a person reads: visible text, labels and alternative texts.
 LOOK = """() => {

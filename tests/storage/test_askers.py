@@ -1,4 +1,4 @@
-"""What each person asked lately: counted once for all replicas, and deleted after some days."""
+"""Each person's recent questions: counted once for all replicas, and deleted after some days."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What a card shows, in one statement."""
+"""The parts of a card, in one statement."""
 
 from datetime import timedelta
 

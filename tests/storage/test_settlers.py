@@ -1,4 +1,4 @@
-"""What people settled, on both databases: what stands, what was taken back, and what admins decided about it."""
+"""People's settlements, on both databases: standing, taken back, and set aside until admins decide."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

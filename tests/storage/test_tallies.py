@@ -1,4 +1,4 @@
-"""What is counted where the rows are stored is what a reading of all rows would find, on both databases."""
+"""Counts by the database equal the counts of all rows read, on both databases."""
 
 import random
 from collections import Counter

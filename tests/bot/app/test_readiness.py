@@ -1,4 +1,4 @@
-"""What is done in the background after a start, so that the first question is as fast as the later ones."""
+"""Work in the background after a start, so that the first question is as fast as the later ones."""
 
 from pathlib import Path
 

@@ -161,7 +161,7 @@ async def test_hanging_collector_delays_neither_work_nor_exit() -> None:
         started = time.perf_counter()
         await telemetry.aclose()
         assert time.perf_counter() - started < FLUSH_SECONDS + 0.5
-    # What is left ends soon, too: it would log into other tests.
+    # The other threads must end soon, too: they would log into other tests.
     for thread in set(threading.enumerate()) - before:
         if not thread.name.startswith("asyncio"):
             await asyncio.to_thread(thread.join, 10)

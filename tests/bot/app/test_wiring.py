@@ -1,4 +1,4 @@
-"""What every command that opens the bot finds."""
+"""The core that every command opens."""
 
 from pathlib import Path
 

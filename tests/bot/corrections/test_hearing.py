@@ -1,4 +1,4 @@
-"""What askers say: kept, shown on the card, told to the owner once, and first in the review queue."""
+"""Askers' feedback: kept, shown on the card, told to the owner once, and first in the review queue."""
 
 from datetime import timedelta
 

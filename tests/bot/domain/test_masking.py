@@ -217,7 +217,7 @@ def test_masked_is_idempotent(text: str) -> None:
 
 @given(pieces)
 def test_masks_add_no_more_than_their_words(text: str) -> None:
-    """What is left of a text stands in it, in its order; each mask adds its word, which is at most 18 characters."""
+    """The rest of a text keeps its order; each mask adds its word, which is at most 18 characters."""
     hidden, at = masked(text), 0
     words = sum(hidden.count(mask) for mask in {mask.word for mask in MASKS})
     assert len(hidden) <= len(text) + 18 * words

@@ -1,4 +1,4 @@
-"""Who gets the text of questions, as askers are told."""
+"""The recipients of questions, as askers are told."""
 
 from bot.domain.privacy import Privacy
 from bot.domain.release import ModelName

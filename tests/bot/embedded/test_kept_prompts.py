@@ -1,4 +1,4 @@
-"""What prompts were read as is kept: a later start answers alike, and loads no scipy for it."""
+"""The models of prompts are kept: a later start answers alike, and loads no scipy for it."""
 
 import subprocess
 import sys

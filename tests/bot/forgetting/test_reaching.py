@@ -66,7 +66,7 @@ async def test_retention_forgets_by_kind(store: SqlStore, reaching: Reaching, cl
 async def test_message_waits_for_what_is_posted(
     store: SqlStore, reaching: Reaching, board: FakeAnnouncer, clock: StepClock
 ) -> None:
-    """What is under way to Slack would stand there again after its message was removed."""
+    """A card under way to Slack would stand there again after its message was removed."""
     desk = CorrectionDesk(store, clock)
     await desk.ask()
     async with store.transaction() as tx:

@@ -291,7 +291,7 @@ async def test_late_row_of_another_replica_is_found(store: SqlStore, neighbours:
 
 
 async def test_late_row_is_found_after_long_silence(store: SqlStore) -> None:
-    """Of two presses the earlier is committed after the later was read; then nothing happens for an hour."""
+    """The earlier of two presses is committed after the later was read; then nothing happens for an hour."""
     now = 0.0
     neighbours = RowNeighbours(store, lambda: now)
     await put(store, row("PCが遅い", at=60))

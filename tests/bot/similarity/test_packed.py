@@ -1,4 +1,4 @@
-"""What an index is made of."""
+"""The packed parts of an index."""
 
 import pytest
 from hypothesis import given, settings

@@ -1,4 +1,4 @@
-"""What is read of a message that is more than its text: tables, attachments, forwards and files."""
+"""The reading of a message that is more than its text: tables, attachments, forwards and files."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Where a direct message goes that its asker sends on: real requests to the practice workspace."""
+"""Direct messages that their askers send on: real requests to the practice workspace."""
 
 from collections.abc import AsyncIterator, Sequence
 

@@ -1,4 +1,4 @@
-"""Who may read a question of a private channel: its members, as Slack lists them, and nobody else."""
+"""The readers of a private channel's questions: its members, as Slack lists them, and nobody else."""
 
 import asyncio
 from collections.abc import AsyncIterator

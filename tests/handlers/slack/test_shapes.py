@@ -1,4 +1,4 @@
-"""What counts as Slack's shape: everything that the practice workspace sends, and no payload without what is read."""
+"""Slack's shape: everything that the practice workspace sends has it, and no payload without what is read."""
 
 import copy
 from typing import Any

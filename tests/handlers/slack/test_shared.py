@@ -44,7 +44,7 @@ async def test_posts_and_uploads_are_refused(desk: SlackDesk, monkeypatch: pytes
 
 
 async def test_shared_ops_channel_counts_as_none(desk: SlackDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What concerns admins reaches them in direct messages."""
+    """Notices to admins reach them in direct messages."""
     share(monkeypatch, OPS, {"is_ext_shared": True})
     yuko = await desk.window(desk.server.people.admin)
 

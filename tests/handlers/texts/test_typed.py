@@ -1,4 +1,4 @@
-"""What people type after /finetune, as phones, chats and documents write it."""
+"""The words after /finetune, as phones, chats and documents write them."""
 
 import unicodedata
 

@@ -184,7 +184,7 @@ def test_comparison_counts_private_questions_without_text(language: str, audienc
     [(10, 1.0, "missing", 25), (200, 0.6, "missing", 810), (200, 0.55, "hopeless", None), (200, 1.0, "better", None)],
 )
 def test_first_line_is_plain(language: str, rows: int, accuracy: float, key: str, missing: int | None) -> None:
-    """What is missing counts answers to confirm, of which 17 do not count as evidence here."""
+    """`missing` counts answers to confirm, of which 17 do not count as evidence here."""
     made = evaluation(rows, accuracy=accuracy, seed=3)
     assert made.decision is not None
     assert made.decision.comparison is not None
