@@ -155,8 +155,8 @@ async def upload(  # noqa: PLR0913 - a post's parts
         channel: The channel's id.
         text: The text above the files.
         files: The files by name.
-        shows: What the files show; None for no question.
-        alts: What pictures show, by the file's name, for people who cannot see them.
+        shows: The questions in the files; None for none.
+        alts: Texts instead of pictures, by the file's name, for people who cannot see them.
         thread: The ts of the message that the files belong to.
 
     Raises:
@@ -292,7 +292,7 @@ async def run(call: Call, verb: Verb, permission: Permission | None) -> None:
 
     Args:
         call: The call to answer.
-        verb: What to do.
+        verb: The verb to run.
         permission: The check to pass; None lets everybody pass.
     """
     try:

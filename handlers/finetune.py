@@ -55,7 +55,7 @@ async def permits(call: Call, step: TrainingStep, finetune_id: str | None = None
 
     Args:
         call: The command or press.
-        step: What the person wanted to do.
+        step: The step that needs the permission.
         finetune_id: The planned fine-tune that it is about; None if there is none yet.
 
     Raises:

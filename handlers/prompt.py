@@ -217,7 +217,7 @@ async def apply_change(
 def chosen_owner(view: dict[str, Any]) -> tuple[str | None, bool]:
     """Return the owner that was picked, and whether both a person and a team were.
 
-    Whoever picks a team and leaves the person as it was means the team, and the other way round.
+    A new team beside an unchanged person means the team, and the other way round.
     """
     blocks = {block["block_id"]: block for block in view["blocks"]}
     person = entered(view, ids.OWNER).get("selected_user")

@@ -47,7 +47,7 @@ _SAVE_CARD = update(questions).where(questions.c.id == bindparam("question_id"))
 _REOPEN = update(questions).where(questions.c.id == bindparam("question_id")).values(settled=bindparam("category"))
 _SETTLE = _REOPEN.values(set_aside=False)
 _OPEN = sql("settled IS NULL AND card_ts IS NOT NULL")
-"""As in the partial index, so that it is used."""
+"""The condition of the partial index, so that queries use it."""
 _ADD_VERDICT = insert(verdicts)
 _NEWEST_VERDICT = (
     select(*(verdicts.c[name] for name in Verdict.model_fields))

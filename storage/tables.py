@@ -59,7 +59,7 @@ Index(
     postgresql_where=inbox.c.ending.is_(None),
 )
 TOO_MANY_ASKED = text("why = 'too_many'")
-"""As in the partial index, so that it is used."""
+"""The condition of the partial index, so that queries use it."""
 Index("ix_inbox_limited", inbox.c.ended_at, sqlite_where=TOO_MANY_ASKED, postgresql_where=TOO_MANY_ASKED)
 
 prompts = Table(

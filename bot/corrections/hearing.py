@@ -29,7 +29,7 @@ class Hearing:
         Args:
             question_id: The question.
             by: The person who pressed.
-            kind: What the person says.
+            kind: The kind of feedback.
             words: The person's own sentence.
 
         Returns:

@@ -34,7 +34,7 @@ class Signalling:
         Args:
             question_id: The question.
             ts: The message that has the reaction.
-            kind: What the reaction says.
+            kind: The meaning of the reaction.
             by: The person.
             at: When Slack saw it.
             withdrawn: Whether the reaction was removed.

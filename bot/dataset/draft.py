@@ -85,12 +85,12 @@ class Draft:
 
     @property
     def trained(self) -> NDArray[np.bool_]:
-        """Which rows are on the side for training; the others are held out."""
+        """A mask of the rows on the side for training; the others are held out."""
         return self._flagged(_TRAIN)
 
     @property
     def kept(self) -> NDArray[np.bool_]:
-        """Which rows are in the file."""
+        """A mask of the rows in the file."""
         return self._kept
 
     def _flagged(self, flag: int) -> NDArray[np.bool_]:

@@ -222,7 +222,7 @@ class Importing:
         Args:
             data: The file.
             origin: The file's name, which is kept with each row.
-            options: What a person says about the file.
+            options: The options of reading and mapping.
             report: Is told how many lines are read, then how many rows are written, of how many.
 
         Raises:

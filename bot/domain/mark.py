@@ -16,9 +16,9 @@ class MarkKind(StrEnum):
     """The kind of mark."""
 
     SKIP = "skip"
-    """For this person, the entry goes to the end."""
+    """The entry goes to the end, for this person."""
     NOT_A_QUESTION = "not_a_question"
-    """For everybody, the question leaves the queue and makes no row."""
+    """The question leaves the queue, for everybody, and makes no row."""
     CONFLICT = "conflict"
     """The person settled a conflict. Its corrections, made at the same time, count as this one press."""
     BACK = "back"

@@ -35,8 +35,8 @@ def harmless_reason(reason: str, question: str) -> str:
     """Return a model's reason without hidden characters; empty if it reaches beyond the card or obeys its question.
 
     Args:
-        reason: What the model wrote.
-        question: What it was asked.
+        reason: The model's text.
+        question: The question that it answers.
     """
     reason = reason[:LONGEST_REASON]
     shown = " ".join("".join(one for one in reason if one.isspace() or unicodedata.category(one)[0] != "C").split())

@@ -1,4 +1,4 @@
-"""Which reasons of a model are worth reading, and which repeat what somebody else asked."""
+"""Checks on a model's reasons: whether they are worth reading, and repeat nobody else's question."""
 
 import re
 import unicodedata
@@ -48,8 +48,8 @@ def repeats(reason: str, others: Iterable[str], own: str) -> bool:
 
     Args:
         reason: The reason.
-        others: What other people asked.
-        own: What the reason may repeat: its own question, and the instructions.
+        others: Other people's questions.
+        own: The texts it may repeat: its own question, and the instructions.
     """
     texts = list(others)
     for fold in RUN_FOLDS if texts else ():

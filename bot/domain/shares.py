@@ -76,8 +76,8 @@ class Settlement(NamedTuple):
 def set_aside(rows: Sequence[Row], looks: Mapping[str, Look]) -> SetAside:
     """Return which rows are set aside: a person's newest rows above `MOST_PERCENT` of all, and those of a burst.
 
-    Imported rows count in the whole, and are never set aside. What an admin kept stays; what an admin left out counts
-    nowhere.
+    Imported rows count in the whole, and are never set aside. Rows that an admin kept stay; rows that
+    an admin left out count nowhere.
     """
     decided = {row.id: look.keep for row in rows if (look := looks.get(row.id)) and look.settled_at == row.settled_at}
     left_out = frozenset(row_id for row_id, keep in decided.items() if not keep)

@@ -124,9 +124,9 @@ def tells(text: str) -> bool:
 def is_same_question(one: str, other: str, same: Callable[[str, str], bool]) -> bool:
     """Return whether two near-duplicates ask the same, so that the answer to one may be given to the other.
 
-    This is stricter than near-duplication. No content word may be missing, and none may be added. What the content
-    words leave out must agree where it can decide: negation, an explicit first person in Japanese, and acronyms such as
-    IT and US that read like function words.
+    This is stricter than near-duplication. No content word may be missing, and none may be added. Some other words
+    must agree, too: negation, an explicit first person in Japanese, and acronyms such as IT and US that read like
+    function words.
 
     Args:
         one: a text.

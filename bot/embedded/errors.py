@@ -16,7 +16,7 @@ class RequestRefused(Exception):  # noqa: N818 -- a refusal is a normal answer o
     """An invalid request; the message is sent to the caller.
 
     Args:
-        message: What is wrong and what would be accepted.
+        message: The error, and values that would be accepted.
         status: HTTP status code.
         param: The invalid parameter, as a path such as `messages[0].role`.
         code: OpenAI's machine-readable error code, if it has one.

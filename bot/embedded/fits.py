@@ -30,7 +30,7 @@ class FitSettings:
     Attributes:
         share: The share of meaning in the likeness, 0..1.
         ridge: The penalty of each text.
-        scale: What the fitted values are multiplied with before the softmax.
+        scale: The factor of the fitted values before the softmax.
         weight: The share of this fit in the average of all fits, 0..1.
     """
 
@@ -103,7 +103,7 @@ class Fits:
         self.open_confidences = np.zeros(0, dtype=np.float32)
         """The probability of each open question's likeliest label."""
         self._start: Weights | None = None
-        """For many rows: weights that each further fit starts from."""
+        """With many rows, the weights that each further fit starts from."""
 
     def out_of_fold(self) -> Floats:
         """Return the scores of all rows, each from fits on the other folds and the prompt."""

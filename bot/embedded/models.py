@@ -26,7 +26,7 @@ CHARACTERS = "characters"
 _BUILT_IN = (BASE, CHARACTERS)
 _CACHE_SECONDS = 5.0  # a model that another process deleted may still answer here for this long
 _KEEPS = {"keeps": "centres"}
-"""In the description of a model that remembers no single text; models of learner 4 and before lack it."""
+"""Part of the description of a model that remembers no single text; models of learner 4 and before lack it."""
 _BASE_CREATED = 1_767_225_600  # 2026-01-01: these models are part of the program, so their date is fixed
 
 

@@ -126,7 +126,7 @@ class Readings:
 
     Attributes:
         words: For each folded reading its words: reading, writing, cost, class as a second and as a first word.
-        costs: What a word of the second class costs after one of the first. Class 0 is the beginning and the end.
+        costs: The cost of a word of the second class after one of the first. Class 0 is the beginning and the end.
         unknown: The classes of an unknown word.
     """
 

@@ -38,7 +38,7 @@ class TrainingTask:
     Attributes:
         rows: The settled questions.
         prompt: The system message.
-        parent: What the model is trained on top of.
+        parent: The model that this training builds on.
         encoder: The sentence encoder; None for none.
         seed: It decides the folds.
         strength: How far the weights may move from zero; 1 gave the best measured results.

@@ -101,9 +101,9 @@ class Proposing:
         await self._move(proposal, proposal.state, state=ProposalState.DECLINED, by=by)
 
     async def note(self, evaluation: Evaluation) -> None:
-        """Keep what an admin's own comparison of a trained version found, so that App Home offers the next step.
+        """Keep the result of an admin's own comparison of a trained version, so that App Home offers the next step.
 
-        Nobody is told: the comparison itself was answered. What was proposed already stays as it is.
+        Nobody is told: the comparison itself was answered. An earlier proposal of the version stays as it is.
         """
         finetune_id, now = evaluation.release.finetune_id, self._clock.now()
         if finetune_id is None or evaluation.decision is None:

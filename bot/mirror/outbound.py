@@ -63,7 +63,7 @@ class MirrorOutbound:
         evaluating: the kept results of evaluations.
         estimator: the prices of answers.
         clock: the time.
-        private_rows: whether the tracker gets what not everybody may read too. What it got before is withdrawn.
+        private_rows: whether the tracker gets private rows, too. If not, copies that it has are withdrawn.
     """
 
     def __init__(

@@ -59,7 +59,7 @@ class CardedQuestion(NamedTuple):
     question: Question
     verdict: Verdict | None
     ts: str
-    """That of the card."""
+    """The ts of the card."""
     shadowed: bool
     """Whether a shadow gets the question, too."""
 

@@ -76,7 +76,7 @@ class Recalling:
             question: The question; its words and those of the instructions may be repeated.
             prompt: The instructions.
             category: The id of the category.
-            examples: What the model was shown.
+            examples: The examples that the model was shown.
         """
         others = [*(example.text for example in examples), *await self._neighbours.repeated(reason)]
         own = "\n".join([question.text, prompt.text, *(one.rule for one in prompt.categories)])

@@ -53,7 +53,7 @@ class Evaluating:
         estimator: the price of the answers.
         per_second: provider → classifications per second, where it differs from PER_SECOND.
         pauses: seconds; replaces ROUND_PAUSES.
-        embedded: tells the revision of the embedded model. What another revision answered is asked anew.
+        embedded: tells the revision of the embedded model. Questions that another revision answered are asked anew.
         attacks: returns the attacks on a prompt, which a release is asked besides.
         guarded: whether rows are set aside (`shares.py`).
         private_rows: whether models elsewhere are asked rows, too, that not everybody may read.

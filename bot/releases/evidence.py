@@ -82,7 +82,7 @@ class FairRows:
         A row is among them if no training of the model or of its parents had it or a near-duplicate of it (the value
         is None: ask the release), or if the release's own training answered it out of fold and no parent had it (the
         value is that answer). The trainer shows no examples, so a release with recall is judged by the answers of its
-        model alone. What another revision of the embedded model answered does not count.
+        model alone. Answers of another revision of the embedded model do not count.
 
         Args:
             release: the release.

@@ -13,7 +13,7 @@ from bot.similarity.meanings import Meanings
 from bot.similarity.packed import Postings
 
 TextMask = NDArray[np.bool_]
-"""Which of some texts or rows, by their position."""
+"""A mask of texts or rows, by their position."""
 RECENT = 1_000
 """Most texts whose slot is remembered."""
 _NOBODY = np.iinfo(np.uint32).max

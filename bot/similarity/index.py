@@ -88,7 +88,7 @@ class Index:
         self._counts = array("H")
         """How many content words each text has."""
         self._signs = array("Q")
-        """For each slot 64 bits: `NUMBER_BIT`, and a text that lacks the bit of a word lacks the word."""
+        """Slot → 64 bits: `NUMBER_BIT`, and a text that lacks the bit of a word lacks the word."""
         self._slots_by_word = Postings()
         self._slots_by_trigram = Postings(np.uint64)
         self._trigram_counts = array("I")

@@ -1,4 +1,4 @@
-"""Which of many texts share a run of characters with a reason, by keys of their pieces."""
+"""Search for texts that share a run of characters with a reason, by keys of their pieces."""
 
 from array import array
 

@@ -85,7 +85,7 @@ async def serve_http(host: str, port: int, routes: Sequence[BaseRoute]) -> Async
     Args:
         host: The address to listen at.
         port: The port; 0 takes any free one.
-        routes: What to serve.
+        routes: The routes.
 
     Yields:
         The server's URL.

@@ -66,7 +66,7 @@ class SlackAnnouncer:
         ops_channel: Id of the channel for the people who run the bot; None if there is none.
         staff: Ids of the users and user groups that an unsure card mentions.
         contacts: Whom cries for help are referred to (`Care`).
-        privacy: What askers are told about their questions.
+        privacy: The facts of the privacy notice for askers.
         shared: The channels that another organisation reads. An ops channel among them counts as none.
         admins: Returns the ids of all admins, who are told in private what concerns them if there is no ops channel.
     """

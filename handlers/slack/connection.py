@@ -185,7 +185,7 @@ def slack_problem(error: Exception, setting: str, client: AsyncWebClient) -> Pro
     """Return the problem behind a failed call.
 
     Args:
-        error: What the client raised.
+        error: The client's exception.
         setting: The setting that holds the token of the call.
         client: The client.
     """

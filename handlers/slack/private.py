@@ -132,7 +132,7 @@ class Private:
         Args:
             spot: The interaction's person and place.
             message: The answer.
-            in_channel: Whether everybody in the channel sees the answer. Where another organisation reads the channel,
+            in_channel: Whether everybody in the channel sees the answer. If another organisation reads the channel,
                 the person alone sees it.
             replace: Whether the answer replaces the message that was pressed.
 

@@ -23,7 +23,7 @@ def digest_message(
         prompt: Names the categories.
         words: The readers' language.
         link: The permalink of the question that has waited longest; without it, that line is left out.
-        stopped_by: Who stopped the summary; None while it is sent.
+        stopped_by: The person who stopped the summary; None while it is sent.
     """
     title = words("digest.title", n=digest.asked.total, before=digest.asked_before.total)
     lines = [title, _asked(digest.asked, digest.asked_before, prompt, words)]

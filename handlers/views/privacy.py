@@ -25,7 +25,7 @@ def privacy_lines(privacy: Privacy, models: Sequence[ModelName], words: Words) -
     """Return who reads questions, which models get them, how long they are kept, and how they are forgotten.
 
     Args:
-        privacy: What the settings say.
+        privacy: The facts of the notice.
         models: The models that are asked now.
         words: The reader's language.
     """

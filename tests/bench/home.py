@@ -1,6 +1,6 @@
 """What App Home and the status read from a database with very many questions: processor time in one process.
 
-What builds the index of rows at a start is printed apart.
+The reads that build the index of rows at a start are printed apart.
 """
 
 import tempfile

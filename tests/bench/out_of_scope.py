@@ -3,7 +3,7 @@
 FILE is CSV or JSON Lines with `text` and `category`. The named categories are removed from the prompt and the rows, so
 all their questions are out of scope. Questions are asked in the order of the file, until staff have settled as many
 as `--rows` says: they correct each wrong answer of the prompt alone, confirm a fifth of the right ones, and
-settle none that is out of scope. What is asked and not settled stays open. The last third, at most 500, is measured on.
+settle none that is out of scope. Other asked questions stay open. The last third, at most 500, is measured on.
 
 Four releases are compared: the prompt alone, a recall of three examples, a fine-tune on the rows alone, and one on the
 rows and the open questions. A question is `named` if its answer is the catch-all, and `caught` if it is named or less

@@ -33,7 +33,7 @@ def fuzz(
         opening: Opens the target.
         examples: How many payloads one round sends.
         seconds: Rounds are repeated until so much time has passed; without it, one round is sent.
-        seed: Where the choice begins; each round adds one. None means that Hypothesis chooses.
+        seed: The seed of the first round; each round adds one. None means that Hypothesis chooses.
 
     Raises:
         PayloadError: A payload caused an error line, a stack trace or a status of 500 or more.

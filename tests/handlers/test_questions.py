@@ -1,4 +1,4 @@
-"""Which messages become questions, through Slack: each row of the table in docs/slack.md; none is lost or doubled."""
+"""Messages that become questions, through Slack: each row of the table in docs/slack.md; none is lost or doubled."""
 
 import logging
 from typing import Any

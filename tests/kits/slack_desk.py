@@ -239,7 +239,7 @@ async def open_desk(
         judged: Replaces the desk's fake for evaluations and drafts.
         trainer: Replaces the fake that trains.
         student: The model to train.
-        embedded: What the embedded model knows about itself; the default has none.
+        embedded: The embedded model's facts about itself; the default has none.
         enterprise: The Enterprise Grid organisation of the workspace; the default has none.
         budget_usd: The budget of a month; the default has none.
         per_hour: Questions that one person may ask within an hour; the default has no limit.

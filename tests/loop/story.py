@@ -124,7 +124,7 @@ class LoopDesk:
     async def submit(self, category: str | None = None) -> None:
         """Submit the form that is open, with this category or as it is.
 
-        What the window was told of earlier forms is passed over.
+        Events about earlier forms are passed over.
         """
         while True:
             form = await self.staff.view(timeout=60.0)

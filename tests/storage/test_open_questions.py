@@ -1,4 +1,4 @@
-"""Which questions are open, in which order, when other questions were answered and judged meanwhile."""
+"""The open questions and their order, when other questions were answered and judged meanwhile."""
 
 from datetime import timedelta
 

@@ -25,7 +25,7 @@ class OrderComparison(Thing):
     full: float
     """Accuracy after all questions are settled."""
     queue: tuple[float, ...]
-    """In the order of the review queue. A run that never reaches the goal counts with all its corrections."""
+    """Runs in the order of the review queue. One that never reaches the goal counts with all its corrections."""
     at_random: tuple[float, ...]
 
     @property

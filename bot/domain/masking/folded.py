@@ -36,7 +36,7 @@ class Mask(NamedTuple):
     digits: int = 0
     """Fewest digits of a text in which it can find something. Most texts have few, which saves time."""
     signs: tuple[str, ...] = ()
-    """In lower case; it can only find something in a text that holds one of them. None means any text."""
+    """Signs in lower case; only a text with one of them can match. Without signs, any text can."""
 
 
 class FoldedText:

@@ -1,4 +1,4 @@
-"""Which messages only point at another one, and which have a topic of their own."""
+"""Messages that only point at another one, and messages with a topic of their own."""
 
 import pytest
 from hypothesis import given

@@ -43,7 +43,7 @@ class HurryingClock:
 
 Shell = pytest.CaptureFixture[str]
 MARK = "有給zyxmark"
-"""In the question and its training example. The kit's question is asked by U1."""
+"""A word of the question and of its training example. The kit's question is asked by U1."""
 NOTHING = "Nothing of that is stored."
 
 
