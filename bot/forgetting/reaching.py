@@ -138,7 +138,7 @@ class Reaching:
                 return
             if request.state is ForgetState.ERASING and await tx.forgetting.working(scope, self._clock.now()):
                 # An answer may stand in Slack by now without a note of it here: only the worker finds that one. And
-                # what a worker is about to post would stand there after the message was removed.
+                # a worker's next post would stand there after the message was removed.
                 await tx.outbox.retry(item, self._clock.now() + ANSWER_WAIT, "")
                 return
             if request.state is ForgetState.ERASING:

@@ -197,7 +197,7 @@ class Answering:
         places = [Place(team=team, channel=author.channel, ts=author.ts) for author in arrival.authors if author.ts]
         async with self._store.snapshot() as tx:
             if await tx.forgetting.is_forgotten(*places, arrival.place.model_copy(update={"ts": arrival.place.thread})):
-                return item  # what the thread says was forgotten
+                return item  # the thread's messages were forgotten
         return item.model_copy(update={"arrival": arrival})
 
     async def _decline(self, item: InboxItem, notice: Notice) -> None:

@@ -162,7 +162,7 @@ class Postings:
         order = np.argsort(added, kind="stable")
         fresh, counts = np.unique(added, return_counts=True)
         every = np.union1d(keys, fresh)
-        known = np.zeros((len(every), 2), np.int64)  # of each key: how many entries, and how many of the new ones
+        known = np.zeros((len(every), 2), np.int64)  # by key: how many entries, and how many of the new ones
         known[every.searchsorted(keys), 0] = np.diff(starts)
         known[every.searchsorted(fresh), 1] = counts
         # Large lists have many entries, so nothing as long as all of them is made but this and the result.

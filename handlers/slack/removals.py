@@ -123,7 +123,7 @@ class Removals:
                 raise
             if str(error) not in GONE:
                 left[f"forget_older_unread:{error}:{channel}"] += 1
-        left -= Counter()  # what is zero
+        left -= Counter()  # drops the zeros
         return found
 
     async def _delete_file(self, file: str) -> bool:

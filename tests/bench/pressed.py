@@ -32,7 +32,7 @@ class Presser:
         """Ask questions, which is not counted, and confirm each answer."""
         asked = [await self._workspace.ask(f"How do I reset password number {n}?") for n in range(presses)]
         gate = asyncio.Semaphore(CONCURRENCY)
-        await asyncio.sleep(1)  # what follows an answer is not counted either
+        await asyncio.sleep(1)  # later work of an answer is not counted either
         before = self._program.cpu_seconds
         await asyncio.gather(*(self._confirm(ts, gate) for ts in asked))
         self._seconds += self._program.cpu_seconds - before

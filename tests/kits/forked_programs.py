@@ -1,9 +1,9 @@
 """Programs that start in milliseconds: a process that has loaded the bot forks one for each start.
 
-Loading the bot takes more than two seconds of a processor, which is most of a small test. Instead of `python -m bot
-run`, a test starts `forked("bot", "run")`: this file as a client of the process that forks. The client hands over its
-folder, its environment and its standard streams. It passes signals on and ends as the program does, so pipes, kills and
-exit codes stay real. Only the end of the interpreter itself is left out; tests of real starts cover that.
+Loading the bot takes more than two seconds of a processor, which is most of a small test. Instead of
+`python -m bot run`, a test starts `forked("bot", "run")`: this file as a client of the process that forks. It hands
+over its folder, its environment and its standard streams. It passes signals on and ends as the program does, so pipes,
+kills and exit codes stay real. Only the end of the interpreter itself is left out; tests of real starts cover that.
 
 All workers of pytest-xdist share the process that forks.
 

@@ -27,7 +27,7 @@ class ReusedDatabase:
         self._database._write_lock = asyncio.Lock()  # locks belong to an event loop, and each test has its own
         self._database._pending.clear()
         self._database._transactions.clear()
-        await self._database.close()  # what a task of the last test opened after its end
+        await self._database.close()  # a task of the last test may have opened it again
         for suffix in ("-wal", "-shm"):
             self._file.with_name(self._file.name + suffix).unlink(missing_ok=True)
         copy = self._file.with_suffix(".copy")

@@ -140,7 +140,7 @@ def ibans(folded: str) -> Iterator[Stretch]:
     """Return account numbers whose check digits are right (ISO 13616)."""
     for found in _IBAN.finditer(folded):
         groups = [group.end() for group in re.finditer(r"[A-Z0-9]+", found.group())]
-        for end in reversed(groups):  # what follows in the sentence may look like one more group
+        for end in reversed(groups):  # later words of the sentence may look like one more group
             plain = re.sub(r"[ -]", "", found.group()[:end])
             if len(plain) >= 15 and int("".join(str(int(ch, 36)) for ch in plain[4:] + plain[:4])) % 97 == 1:
                 yield Stretch(found.start(), found.start() + end)

@@ -75,7 +75,7 @@ async def test_texts_read_ahead_are_fetched_together(shelf: FolderShelf) -> None
             await client.chat.completions.create(model="base", messages=said)  # type: ignore[arg-type]
         assert service.requests == 1
         service.well = False
-        await model.read_ahead("base", ["面接"], [])  # who asks is told
+        await model.read_ahead("base", ["面接"], [])  # raises no error: a question does
 
 
 async def test_service_that_is_down_is_named(shelf: FolderShelf) -> None:
