@@ -70,24 +70,30 @@ class TrainingReports:
             prompt = await tx.prompts.get(finetune.prompt_id)
             texts = {row: text for row, text in (await tx.finetunes.trained_rows(finetune.id)).items() if text}
             groups: dict[str, str] = {}
-            for start in range(0, len(texts), ROWS_READ_AT_ONCE):
-                some = await tx.rows.some(sorted(texts)[start : start + ROWS_READ_AT_ONCE])
+            ids = sorted(texts)
+            for start in range(0, len(ids), ROWS_READ_AT_ONCE):
+                some = await tx.rows.some(ids[start : start + ROWS_READ_AT_ONCE])
                 groups |= {row.id: row.group for row in some.values()}
         revision = self._embedded.revision(finetune.student)
-        by_row = answers_by_row(lines, texts, answers)
-        torn = await asyncio.to_thread(self._torn, texts, groups, {row: one.fold for row, one in by_row.items()})
-        return [
-            OutOfFold(
-                finetune_id=finetune.id,
-                row_id=row_id,
-                fold=one.fold,
-                category=_category_id(prompt, one.category),
-                confidence=one.confidence,
-                apart=row_id not in torn,
-                revision=revision,
-            )
-            for row_id, one in sorted(by_row.items())
-        ]
+
+        def answers_of_rows() -> list[OutOfFold]:
+            by_row = answers_by_row(lines, texts, answers)
+            torn = self._torn(texts, groups, {row: one.fold for row, one in by_row.items()})
+            categories = {label: _category_id(prompt, label) for label in {one.category for one in by_row.values()}}
+            return [
+                OutOfFold(
+                    finetune_id=finetune.id,
+                    row_id=row_id,
+                    fold=one.fold,
+                    category=categories[one.category],
+                    confidence=one.confidence,
+                    apart=row_id not in torn,
+                    revision=revision,
+                )
+                for row_id, one in sorted(by_row.items())
+            ]
+
+        return await asyncio.to_thread(answers_of_rows)  # many rows take seconds
 
     def _torn(self, texts: Mapping[str, str], groups: Mapping[str, str], folds: Mapping[str, int]) -> set[str]:
         """Return the rows with a near-duplicate in another fold, or in no fold, by group or by text."""

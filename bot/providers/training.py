@@ -292,7 +292,8 @@ class OpenAITrainer:
             data = (await client.files.with_raw_response.content(file_id)).content
             events = await read(jobs.with_raw_response.list_events(job_id, limit=MOST_EVENTS), _Events)
         shares = [share for event in events.data if isinstance(share := (event.data or {}).get("trust"), int | float)]
-        return TrainingReport(out_of_fold=tuple(_line_answers(data)), trust=min(shares, default=1.0))
+        answers = await asyncio.to_thread(lambda: tuple(_line_answers(data)))
+        return TrainingReport(out_of_fold=answers, trust=min(shares, default=1.0))
 
     async def cancel(self, student: ModelName, job_id: str) -> Job:
         """Request cancellation and return the job's state; raises ModelDown or ModelRefused."""

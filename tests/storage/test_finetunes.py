@@ -1,4 +1,6 @@
 import asyncio
+import itertools
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -78,12 +80,22 @@ async def test_concurrent_confirmations_have_one_winner(prepared: Store) -> None
         assert not await transaction.finetunes.advance(finetune("unknown"), FinetuneState.PLANNED)
 
 
+async def take(turns: Iterator[int]) -> None:
+    while True:
+        next(turns)
+        await asyncio.sleep(0)
+
+
 async def test_many_trained_rows_are_kept(prepared: Store) -> None:
     many = {f"row{n}": f"質問{n}" for n in range(2500)}
     async with prepared.transaction() as transaction:
         await transaction.finetunes.add(finetune())
         await transaction.finetunes.add(finetune("f2"))
+        turns = itertools.count()
+        others = asyncio.create_task(take(turns))
         await transaction.finetunes.save_rows("f1", many)
+        others.cancel()
+        assert next(turns) >= 2, "others get their turns while many rows are written"
         await transaction.finetunes.save_rows("f2", {})
         assert await transaction.finetunes.trained_rows("f1") == many
         assert await transaction.finetunes.trained_rows("f2") == {}

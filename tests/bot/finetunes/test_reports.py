@@ -1,6 +1,8 @@
 """Out-of-fold answers of a fine-tune: stored by row, and only where no near-copy was learned from."""
 
+import threading
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -83,6 +85,20 @@ class OneRevision(NothingEmbedded):
 
     def revision(self, model: ModelName) -> str | None:
         return "learner 2" if model.provider == "local" else None
+
+
+async def test_answers_are_matched_in_a_thread(bench: FinetuneBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[int] = []
+
+    def matched(*args: Any) -> dict[str, LineAnswer]:
+        threads.append(threading.get_ident())
+        return answers_by_row(*args)
+
+    monkeypatch.setattr("bot.finetunes.reports.answers_by_row", matched)
+    finetune, lines = await running(bench)
+    assert await finish(bench, finetune, report(lines, {}))
+    assert threads
+    assert threading.get_ident() not in threads
 
 
 async def test_foreign_label_is_kept_as_written(bench: FinetuneBench) -> None:
