@@ -2,6 +2,8 @@
 
 import io
 import zipfile
+import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ from storage.database import Database
 
 ZIP = b"PK\x03\x04"
 """Beginning of a packed file, as a trained model's: its words are found only unpacked."""
+COMPRESSED = b"\x78"
+"""Beginning of a file that zlib has compressed, as a training file."""
 WORDS = frozenset(
     {
         "inbox.arrival",
@@ -112,6 +116,9 @@ def holds(value: object, word: str) -> bool:
         if data.startswith(ZIP):
             with zipfile.ZipFile(io.BytesIO(data)) as packed:
                 return any(holds(packed.read(name), word) for name in packed.namelist())
+        if data.startswith(COMPRESSED):
+            with suppress(zlib.error):  # other bytes may begin so too
+                return holds(zlib.decompress(data), word)
         return any(form in data for form in forms(word))
     return any(form.decode("utf-8", "replace") in str(value) for form in forms(word))
 

@@ -81,6 +81,13 @@ def write_back(file: Path) -> None:
         assert database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
 
 
+def compressed_files(file: Path) -> list[bytes]:
+    """Return the middle of each compressed file in the database that holds the mark: no other file has the same."""
+    with closing(sqlite3.connect(file, timeout=30.0)) as database:
+        found = database.execute("SELECT data FROM files WHERE name LIKE '%.zz'").fetchall()
+    return [data[len(data) // 2 :][:64] for (data,) in found if holds(data, MARK)]
+
+
 async def ask_settle_and_train(desk: LoopDesk) -> tuple[str, str]:
     """Ask a question with the mark, settle it, and train a version on it; return its ts and the version."""
     await settle_all_questions(desk, STORIES[1])
@@ -102,10 +109,14 @@ async def test_deleted_message_is_found_nowhere(open_loop: Open, tmp_path: Path)
                 assert place in before, before
             assert any(one.startswith("run ") for one in before)
             assert any(one.startswith("example ") for one in before)
+            packed = compressed_files(tmp_path / "loop.db")
+            assert packed, "the training file on the shelf"
             await desk.employee.delete(desk.channel, ts)
             await until_forgotten(running)
             await until_mirrored(running)
             assert await everywhere(tmp_path, running, langsmith) == []
+            written = [file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()]
+            assert not any(part in data for part in packed for data in written), "nor in a page that is free"
             (request,) = await running.core.acts.forgetting.newest(5)
             assert request.left == {}
             assert len(request.trained) == 1
