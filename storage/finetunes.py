@@ -1,6 +1,5 @@
 """Fine-tunes, the rows that each is trained on, and its out-of-fold answers to them."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -74,9 +73,7 @@ class SqlFinetunes:
         )
 
     async def save_out_of_fold(self, answers: Sequence[OutOfFold]) -> None:
-        # Many take seconds, in which other threads get their turns.
-        values = await asyncio.to_thread(lambda: [answer.model_dump() for answer in answers])
-        await upsert(self._connection, out_of_fold, *values)
+        await upsert(self._connection, out_of_fold, *map(dict, answers))  # `model_dump` takes 0.3 s for 50,000
 
     async def out_of_fold(self, finetune_id: str) -> list[OutOfFold]:
         query = select(out_of_fold).where(out_of_fold.c.finetune_id == finetune_id).order_by(out_of_fold.c.row_id)

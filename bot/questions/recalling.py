@@ -119,11 +119,11 @@ class Recalling:
         """Return for each text the first `k` neighbours that may be shown."""
         shown: list[list[Neighbour]] = [[] for _ in range(texts)]
         wanting = [*range(texts)]
-        for many in SEARCHED:
-            found = await search(wanting, many * k)
+        for most in [many * k for many in SEARCHED]:
+            found = await search(wanting, most)
             for at, one in zip(wanting, await self._shown(found, k, asker, channel), strict=True):
                 shown[at] = one
-            wanting = [at for at, one in zip(wanting, found, strict=True) if len(shown[at]) < k <= len(one) // many]
+            wanting = [at for at, one in zip(wanting, found, strict=True) if len(shown[at]) < k and len(one) == most]
             if not wanting:
                 break
         return shown

@@ -27,7 +27,7 @@ MOST_SKIPS = 12
 
 async def test_askers_and_staff_walk_their_points(live: Live) -> None:
     async with live(bot_emoji=EMOJI) as day:
-        # From the beginning: who is a member is remembered for a while.
+        # First of all, because the bot caches the members of a channel for a minute.
         day.server.channels.ops.members.remove(day.server.people.staff[2].id)
         await walk_the_queue(day)
         await ask_and_be_done(day)
