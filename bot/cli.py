@@ -346,12 +346,14 @@ def progress(unit: str) -> Iterator[Callable[[int, int], None]]:
 async def export(call: argparse.Namespace, settings: Settings, words: Words) -> int:
     from bot.app.wiring import open_core
     from bot.dataset.training_files import DiskFile
+    from bot.embedded.leftovers import delete_leftovers, held_file
 
     async with open_core(settings) as core:
         exporting = core.acts.exporting
         with file_errors(call.folder), ExitStack() as stack:
             make_private_folder(call.folder)
-            file = DiskFile(call.folder)
+            delete_leftovers(call.folder, "madoguchi-*.partial")
+            file = DiskFile(stack.enter_context(held_file(call.folder, "madoguchi-", ".partial")))
             stack.callback(file.discard)
             try:
                 with progress("row") as done:

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,18 +57,12 @@ class PackedFile:
 class DiskFile:
     """A training file in a folder. It has no name that people see until it is whole and was proven.
 
-    Only the user who runs the program may read it.
-
     Args:
-        folder: the folder, which exists.
-
-    Raises:
-        OSError: nothing can be written there.
+        path: the name that the file has until then.
     """
 
-    def __init__(self, folder: Path) -> None:
-        number, name = tempfile.mkstemp(".partial", "madoguchi-", folder)
-        self._path, self._file = Path(name), os.fdopen(number, "wb")
+    def __init__(self, path: Path) -> None:
+        self._path, self._file = path, path.open("wb")
         self._sha256 = hashlib.sha256()
         self.size = 0
 

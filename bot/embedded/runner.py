@@ -7,7 +7,6 @@ import json
 import logging
 import secrets
 import sys
-import tempfile
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from bot.embedded.errors import RequestRefused
 from bot.embedded.fetched import EncoderUnavailable
 from bot.embedded.files import Files
 from bot.embedded.ledger import ENDED_STATUSES, Ledger
+from bot.embedded.leftovers import held_folder
 from bot.embedded.models import Models, model_name
 from bot.embedded.rows import InvalidFileError, examples_of, labelled_rows, most_common_system, open_questions
 
@@ -115,8 +115,8 @@ class Runner:
         await self._ledger.renew_lease(job, self._runner_id)
         heartbeat = asyncio.create_task(self._renew_lease_forever(job, asyncio.current_task()))
         try:
-            with tempfile.TemporaryDirectory(prefix="fine-tune-") as folder:
-                await self._train_in_worker(record, Path(folder))
+            with held_folder("madoguchi-training-") as folder:
+                await self._train_in_worker(record, folder)
         finally:
             heartbeat.cancel()
             await self._ledger.release_lease(job)

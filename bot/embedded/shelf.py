@@ -3,10 +3,13 @@
 import asyncio
 import os
 import re
-import tempfile
 from pathlib import Path
 from typing import Protocol
 
+from bot.embedded.leftovers import delete_leftovers, held_file
+
+_TEMPORARY = ".writing-"
+"""The prefix of a file that is not yet whole; no name of a shelf begins so."""
 _SAFE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 
 
@@ -45,6 +48,7 @@ class FolderShelf:
 
     def __init__(self, folder: Path | str) -> None:
         self._folder = Path(folder)
+        delete_leftovers(self._folder, f"**/{_TEMPORARY}*")
 
     async def put(self, name: str, data: bytes) -> None:
         await asyncio.to_thread(self._put, self._path(name), data)
@@ -80,13 +84,9 @@ class FolderShelf:
         for folder in reversed(path.parents):  # nobody else may replace a model
             if not folder.exists():
                 folder.mkdir(mode=0o700, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=".", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
+        with held_file(path.parent, _TEMPORARY) as temporary:
+            with temporary.open("wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+            temporary.replace(path)

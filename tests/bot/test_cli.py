@@ -235,13 +235,18 @@ def test_export_is_reproducible_and_names_its_hash(here: Path, capsys: Shell) ->
         assert facts["rows"] + facts["held_out"] == 16
         written.append((data.read_bytes(), facts))
     assert written[0] == written[1]
+    killed = Path("one/madoguchi-killed.partial")
+    killed.write_text("questions", encoding="utf-8")
+    assert main(["export", "one"]) == 0
+    assert not killed.exists(), "the next export deletes what a killed one left"
+    assert len([*Path("one").iterdir()]) == 2
     assert Path("two").stat().st_mode & 0o777 == 0o700
     capsys.readouterr()
     assert main(["audit", "export"]) == 0
     log = Path("madoguchi-audit.jsonl")
-    assert [json.loads(line)["act"] for line in log.read_text(encoding="utf-8").splitlines()] == ["exported"] * 2
+    assert [json.loads(line)["act"] for line in log.read_text(encoding="utf-8").splitlines()] == ["exported"] * 3
     assert log.stat().st_mode & 0o777 == 0o600
-    assert "The log holds: entries 2" in capsys.readouterr().out
+    assert "The log holds: entries 3" in capsys.readouterr().out
     with closing(sqlite3.connect(here / "desk.db")) as tampered:
         tampered.executescript("DROP TRIGGER audit_log_refuse_update; UPDATE audit_log SET thing = 'x' WHERE seq = 1")
     assert main(["audit"]) == 1

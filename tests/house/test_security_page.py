@@ -9,7 +9,9 @@ from storage.tables import metadata
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 ROOMS = ("bot", "handlers", "storage")
-WRITES = frozenset({"write_text", "write_bytes", "mkstemp", "mkdtemp", "TemporaryDirectory", "NamedTemporaryFile"})
+WRITES = frozenset(
+    {"write_text", "write_bytes", "mkstemp", "mkdtemp", "TemporaryDirectory", "NamedTemporaryFile", "held_folder"}
+)
 """Calls that make a file, whatever their arguments."""
 WRITERS = frozenset({"savefig", "savez", "savez_compressed"})
 """Methods of libraries that write what they hold."""

@@ -1,7 +1,6 @@
 """One run of a replay, in a practice workspace of its own, where people act only through the page."""
 
 import asyncio
-import tempfile
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -21,6 +20,7 @@ from bot.domain.labelled import Labelled
 from bot.domain.release import Release
 from bot.domain.scorecard import Judged, scorecard, wilson
 from bot.domain.thing import Thing
+from bot.embedded.leftovers import held_folder
 from bot.practice import Person
 from bot.practice.person import RefusedError
 from bot.practice.state import elements
@@ -87,7 +87,7 @@ async def replay(
 
     `progress` is called with the number of questions that were just answered and judged.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with held_folder("madoguchi-replay-") as folder:
         settings = settings.model_copy(
             update={
                 "database_url": f"sqlite:///{folder}/replay.db",

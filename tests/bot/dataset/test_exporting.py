@@ -110,10 +110,9 @@ def exporting(store: SqlStore, database: Database, clock: StepClock) -> Exportin
 
 async def test_file_has_no_name_before_its_end(store: SqlStore, exporting: Exporting, tmp_path: Path) -> None:
     await save(store, *rows_of(Split.TRAIN, "labor", 5), *rows_of(Split.HELD_OUT, "it", 2))
-    file, told = DiskFile(tmp_path), list[tuple[int, int]]()
+    file, told = DiskFile(tmp_path / "unnamed"), list[tuple[int, int]]()
     manifest = await exporting.write(file, lambda done, total: told.append((done, total)))
-    (unnamed,) = tmp_path.iterdir()
-    assert unnamed.stat().st_mode & 0o777 == 0o600
+    assert [one.name for one in tmp_path.iterdir()] == ["unnamed"]
     file.name(tmp_path / "a.jsonl")
     file.discard()
     frozen = await exporting.export()
@@ -124,7 +123,7 @@ async def test_file_has_no_name_before_its_end(store: SqlStore, exporting: Expor
 
 
 async def test_refused_export_leaves_no_file(exporting: Exporting, tmp_path: Path) -> None:
-    file = DiskFile(tmp_path)
+    file = DiskFile(tmp_path / "unnamed")
     try:
         with pytest.raises(Refused):
             await exporting.write(file)

@@ -21,6 +21,14 @@ async def test_written_bytes_are_visible_to_second_shelf(tmp_path: Path) -> None
     assert rights == [0o700, 0o700, 0o600], "nobody else may read or replace a model"
 
 
+async def test_start_deletes_what_a_killed_write_left(tmp_path: Path) -> None:
+    await FolderShelf(tmp_path).put("files/a.zz", b"1")
+    left = tmp_path / "files" / ".writing-abc"
+    left.write_bytes(b"half of a training file")
+    assert await FolderShelf(tmp_path).names("") == ["files/a.zz"]
+    assert not left.exists()
+
+
 async def test_get_raises_and_delete_returns_false_when_missing(tmp_path: Path) -> None:
     shelf = FolderShelf(tmp_path)
     with pytest.raises(KeyError):
