@@ -224,7 +224,7 @@ def file_errors(file: Path) -> Iterator[None]:
     """Turn an error on a file that the call names into a WrongCall.
 
     Raises:
-        WrongCall: the file cannot be read or written.
+        WrongCall: The file cannot be read or written.
     """
     try:
         yield
@@ -519,7 +519,7 @@ def import_options(call: argparse.Namespace) -> Any:
     """Return what a call says about the file to import.
 
     Raises:
-        WrongCall: an option has an unusable value.
+        WrongCall: An option has an unusable value.
     """
     from bot.dataset.importing import ImportOptions
 
@@ -533,7 +533,7 @@ def reading_options(call: argparse.Namespace) -> Any:
     """Return what a call says about the file to read.
 
     Raises:
-        WrongCall: the encoding is unknown.
+        WrongCall: The encoding is unknown.
     """
     from bot.dataset.reading.encodings import ENCODINGS, known_encoding
     from bot.domain.labelled import ReadingOptions
@@ -605,7 +605,7 @@ def picture_of(call: argparse.Namespace) -> tuple[Path, Problem | None]:
     """Return the file for the picture of a replay, and why there will be none, if pictures are not installed.
 
     Raises:
-        WrongCall: the call asks for a picture that cannot be made. It fails now, not after hours.
+        WrongCall: The call asks for a picture that cannot be made. It fails now, not after hours.
     """
     picture = call.plot or Path(f"{call.file.stem}.png")
     missing = Problem(what=Fault.NOT_INSTALLED, where=str(picture), facts={"package": "matplotlib"})
@@ -622,7 +622,7 @@ def plan_of(call: argparse.Namespace) -> Any:
     """Return the plan of a replay call.
 
     Raises:
-        WrongCall: an option has an unusable value.
+        WrongCall: An option has an unusable value.
     """
     from bot.app.replay.script import Plan
 

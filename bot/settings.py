@@ -513,7 +513,7 @@ def load(**overrides: object) -> Settings:
     """Load the settings.
 
     Raises:
-        SettingsError: settings are missing or invalid; it holds all problems.
+        SettingsError: Settings are missing or invalid; it holds all problems.
     """
     try:
         if misspelt := _misspellings():

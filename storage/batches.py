@@ -19,7 +19,7 @@ class SqlBatches:
         """Insert a batch.
 
         Raises:
-            sqlalchemy.exc.IntegrityError: the id exists, or the release already has an open batch.
+            sqlalchemy.exc.IntegrityError: The id exists, or the release already has an open batch.
         """
         await self._connection.execute(insert(table).values(batch.model_dump()))
 

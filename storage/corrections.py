@@ -29,7 +29,7 @@ class SqlCorrections:
         """Append a correction.
 
         Raises:
-            sqlalchemy.exc.IntegrityError: the question already has a correction of this `seq`.
+            sqlalchemy.exc.IntegrityError: The question already has a correction of this `seq`.
         """
         await self._connection.execute(insert(corrections), correction.model_dump())
 

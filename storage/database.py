@@ -97,7 +97,7 @@ class Database:
             `postgresql+psycopg://…`. A SQLite file and its folder are created on first use.
 
     Raises:
-        ValueError: the address has another form. The message omits the address, which may contain a password.
+        ValueError: The address has another form. The message omits the address, which may contain a password.
     """
 
     def __init__(self, url: str) -> None:
@@ -128,8 +128,8 @@ class Database:
         transaction within a transaction would therefore wait for itself.
 
         Raises:
-            DatabaseUnreachable: there is no connection.
-            RuntimeError: this task already holds a transaction of this SQLite database.
+            DatabaseUnreachable: There is no connection.
+            RuntimeError: This task already holds a transaction of this SQLite database.
         """
         if self._write_lock is None or self._writer is None:
             async with self._open_transaction(self._engine) as connection:
@@ -150,8 +150,8 @@ class Database:
         """Open a read-only view of the data committed at one moment; it waits for no writer and blocks none.
 
         Raises:
-            DatabaseUnreachable: there is no connection.
-            sqlalchemy.exc.DBAPIError: the block writes.
+            DatabaseUnreachable: There is no connection.
+            sqlalchemy.exc.DBAPIError: The block writes.
         """
         async with self._open_transaction(self._read_engine) as connection:
             yield connection
@@ -240,8 +240,8 @@ class Database:
         newer program stay as they are if they allow this program.
 
         Raises:
-            DatabaseUnreachable: there is no connection.
-            TablesUnusable: the tables are too new for this program, or the database refused a change.
+            DatabaseUnreachable: There is no connection.
+            TablesUnusable: The tables are too new for this program, or the database refused a change.
         """
         try:
             async with self.begin() as connection:
@@ -261,8 +261,8 @@ class Database:
         """Return whether this program can use the tables as they are; False if the next start creates or migrates them.
 
         Raises:
-            DatabaseUnreachable: there is no connection.
-            TablesUnusable: the tables are too new for this program.
+            DatabaseUnreachable: There is no connection.
+            TablesUnusable: The tables are too new for this program.
         """
         try:
             async with self.snapshot() as connection:
@@ -279,8 +279,8 @@ class Database:
         """Run a trivial query in a transaction.
 
         Raises:
-            DatabaseUnreachable: there is no connection.
-            sqlalchemy.exc.DBAPIError: the database did not run the query.
+            DatabaseUnreachable: There is no connection.
+            sqlalchemy.exc.DBAPIError: The database did not run the query.
         """
         async with self.begin() as connection:
             await connection.execute(select(1))
@@ -358,8 +358,8 @@ def _make_file(path: Path) -> None:
     Only the user who runs the program may read them. SQLite gives the files beside it the rights of the file.
 
     Raises:
-        OSError: the folder cannot be created.
-        sqlite3.Error: the file cannot be opened or switched.
+        OSError: The folder cannot be created.
+        sqlite3.Error: The file cannot be opened or switched.
     """
     make_private_folder(path.parent)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, OWNER_ONLY))

@@ -56,9 +56,9 @@ class Eraser:
     """Erases in the tables of one open transaction.
 
     Args:
-        connection: the transaction.
-        key: the secret key of the hashes that stand for what was erased.
-        now: the current time.
+        connection: The transaction.
+        key: The secret key of the hashes that stand for what was erased.
+        now: The current time.
     """
 
     def __init__(self, connection: AsyncConnection, key: bytes, now: datetime) -> None:

@@ -28,7 +28,7 @@ class SqlFeedback:
         """Append feedback.
 
         Raises:
-            sqlalchemy.exc.IntegrityError: the question already has feedback of this `seq`.
+            sqlalchemy.exc.IntegrityError: The question already has feedback of this `seq`.
         """
         await self._connection.execute(insert(feedback).values(said.model_dump()))
 

@@ -32,8 +32,8 @@ class DatabaseShelf:
         """Return the content of a file.
 
         Raises:
-            KeyError: there is no file of this name.
-            DamagedFile: the content does not match the sha256 that was stored with it.
+            KeyError: There is no file of this name.
+            DamagedFile: The content does not match the sha256 that was stored with it.
         """
         async with self._database.begin() as connection:
             query = select(files.c.sha256, files.c.data).where(files.c.name == name)

@@ -28,7 +28,7 @@ class SqlFinetunes:
         """Insert a fine-tune.
 
         Raises:
-            sqlalchemy.exc.IntegrityError: the id exists, or the dataset or prompt does not.
+            sqlalchemy.exc.IntegrityError: The id exists, or the dataset or prompt does not.
         """
         await self._connection.execute(insert(finetunes).values(_values(finetune)))
 
@@ -57,7 +57,7 @@ class SqlFinetunes:
         """Save the rows of a fine-tune; call this once for each fine-tune.
 
         Raises:
-            sqlalchemy.exc.IntegrityError: one of the rows is already saved for this fine-tune.
+            sqlalchemy.exc.IntegrityError: One of the rows is already saved for this fine-tune.
         """
         if texts:
             values = [{"finetune_id": finetune_id, "row_id": row_id, "text": text} for row_id, text in texts.items()]

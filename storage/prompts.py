@@ -31,7 +31,7 @@ class SqlPrompts:
         """Append an event to the history.
 
         Raises:
-            sqlalchemy.exc.IntegrityError: the event's prompt is not stored.
+            sqlalchemy.exc.IntegrityError: The event's prompt is not stored.
         """
         await self._connection.execute(insert(prompt_events).values(event.model_dump()))
 

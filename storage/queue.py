@@ -15,9 +15,9 @@ class Lease:
     """The owner of a claim, and the moment when the claim expires.
 
     Args:
-        owner: the worker's name; `release_owned` finds the worker's entries by this name.
-        now: the present.
-        lease: how long the entry is held.
+        owner: The worker's name; `release_owned` finds the worker's entries by this name.
+        now: The present.
+        lease: How long the entry is held.
     """
 
     def __init__(self, owner: str, now: datetime, lease: timedelta) -> None:
@@ -30,8 +30,8 @@ def claiming(table: Table, claimable: Select[tuple[int]]) -> ReturningUpdate[Any
     """Build the statement for `claim`.
 
     Args:
-        table: the queue, with the columns `id`, `due_at`, `attempts`, `holder` and `token`.
-        claimable: the ids of the entries that may be claimed, best first. Its parameter `now` is the present.
+        table: The queue, with the columns `id`, `due_at`, `attempts`, `holder` and `token`.
+        claimable: The ids of the entries that may be claimed, best first. Its parameter `now` is the present.
     """
     # PostgreSQL skips entries that another transaction is claiming; SQLite has one transaction at a time.
     first = claimable.limit(1).with_for_update(skip_locked=True)
@@ -50,10 +50,10 @@ async def claim(
     """Claim the first claimable entry under a new token.
 
     Args:
-        connection: an open transaction.
-        statement: what `claiming` built.
-        lease: the owner and the duration of the claim.
-        parameters: further parameters of the statement.
+        connection: An open transaction.
+        statement: What `claiming` built.
+        lease: The owner and the duration of the claim.
+        parameters: Further parameters of the statement.
 
     Returns:
         The entry as it is after the claim, or None if no entry is claimable.

@@ -35,7 +35,7 @@ class SqlReleases:
         """Insert a release and its first event, and return the release with the number that the database gave it.
 
         Raises:
-            sqlalchemy.exc.IntegrityError: the id exists, or this would be a second serving release.
+            sqlalchemy.exc.IntegrityError: The id exists, or this would be a second serving release.
         """
         values = {
             "model": str(release.model),
@@ -82,7 +82,7 @@ class SqlReleases:
         Before a release enters `serving`, retire the serving one in the same transaction.
 
         Raises:
-            sqlalchemy.exc.IntegrityError: another release serves, or the release does not exist.
+            sqlalchemy.exc.IntegrityError: Another release serves, or the release does not exist.
         """
         await self._connection.execute(update(releases).where(releases.c.id == release_id).values(state=state.value))
         event = ReleaseEvent(release_id=release_id, state=state, by=by, why=why, at=now, note=note)

@@ -86,8 +86,8 @@ class SqlStore:
     """The store in a database whose tables are migrated.
 
     Args:
-        database: the database.
-        mirrored: whether each change is also noted in the outbox for the mirror (bot/domain/mirrored.py).
+        database: The database.
+        mirrored: Whether each change is also noted in the outbox for the mirror (bot/domain/mirrored.py).
     """
 
     def __init__(self, database: Database, *, mirrored: bool = False) -> None:

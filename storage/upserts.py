@@ -24,9 +24,9 @@ async def upsert(connection: AsyncConnection, table: Table, *many: Values) -> No
     """Insert each row, or overwrite the given columns of an existing row with the same primary key.
 
     Args:
-        connection: an open transaction.
-        table: the table.
-        many: the rows, all with the same columns. SQL expressions such as `func.now()` work only in a single row.
+        connection: An open transaction.
+        table: The table.
+        many: The rows, all with the same columns. SQL expressions such as `func.now()` work only in a single row.
     """
     if not many:
         return

@@ -40,11 +40,11 @@ class Finding(Thing):
     """The result of one check.
 
     Attributes:
-        part: the name of a setting or of a model.
-        well: whether the part works.
-        careful: whether it works, but an operator should look at it.
-        key: the key of the text about it.
-        facts: values for the text's placeholders.
+        part: The name of a setting or of a model.
+        well: Whether the part works.
+        careful: Whether it works, but an operator should look at it.
+        key: The key of the text about it.
+        facts: Values for the text's placeholders.
     """
 
     part: str

@@ -19,11 +19,11 @@ def encoder_of(
     """Return the encoder: a service, or the name of a package or of none, which the embedded model loads itself.
 
     Args:
-        named: the setting BOT_ENCODER.
-        providers: the SDK clients; the service may be another provider's than the model that answers.
-        store: keeps the vectors.
-        clock: the time.
-        breaker: stops requests to a service that is down; None makes one.
+        named: The setting BOT_ENCODER.
+        providers: The SDK clients; the service may be another provider's than the model that answers.
+        store: Keeps the vectors.
+        clock: The time.
+        breaker: Stops requests to a service that is down; None makes one.
     """
     if isinstance(named, str):
         return named

@@ -93,7 +93,7 @@ async def serve_slack(core: Core, settings: Settings, edge: Edge) -> AsyncIterat
     """Connect to Slack and answer until the block ends; then accept nothing new and finish the work in progress.
 
     Raises:
-        SlackRefused: a token is wrong, or Slack is unreachable.
+        SlackRefused: A token is wrong, or Slack is unreachable.
     """
     async with (
         open_client(settings.slack_bot_token, settings.slack_api_url, trust_of(settings)) as client,

@@ -79,10 +79,10 @@ def configure(level: str, secrets: Iterable[str] = (), stream: TextIO | None = N
     """Send the log to `stream` (standard error by default), as plain lines on a terminal and as JSON elsewhere.
 
     Args:
-        level: lowest level of our own records. Records of libraries below WARNING are never written, because they
+        level: Lowest level of our own records. Records of libraries below WARNING are never written, because they
             contain messages and tokens.
-        secrets: values that are masked in every line.
-        stream: where to write.
+        secrets: Values that are masked in every line.
+        stream: Where to write.
     """
     out = stream or sys.stderr
     handler = _MaskingHandler(out, secrets)

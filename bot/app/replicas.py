@@ -18,12 +18,12 @@ class ReplicaLeases:
     """This replica's heartbeat and its leases, which the heartbeat renews.
 
     Args:
-        store: the database that all replicas share.
-        clock: the time of heartbeats and leases.
-        version: the program's version.
+        store: The database that all replicas share.
+        clock: The time of heartbeats and leases.
+        version: The program's version.
 
     Attributes:
-        id: a random id, new at each start.
+        id: A random id, new at each start.
     """
 
     def __init__(self, store: Store, clock: Clock, version: str) -> None:

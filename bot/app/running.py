@@ -36,9 +36,9 @@ class Running:
     """A running bot.
 
     Attributes:
-        core: its acts and ports.
-        practice: the practice workspace; None on real Slack.
-        url: the address of its own port.
+        core: Its acts and ports.
+        practice: The practice workspace; None on real Slack.
+        url: The address of its own port.
     """
 
     core: Core
@@ -53,10 +53,10 @@ async def open_bot(
     """Run the whole bot until the block ends: on Slack if a bot token is set, else in a practice workspace.
 
     Args:
-        settings: the loaded settings.
-        prompt: replaces the prompt that the settings name.
-        state: the file that keeps the practice workspace between two starts.
-        port: the port for health, metrics, Slack's requests in HTTP mode, and the practice page; 0 takes any free one.
+        settings: The loaded settings.
+        prompt: Replaces the prompt that the settings name.
+        state: The file that keeps the practice workspace between two starts.
+        port: The port for health, metrics, Slack's requests in HTTP mode, and the practice page; 0 takes any free one.
 
     Raises:
         SettingsError, PortTaken, SlackRefused, DatabaseUnreachable: each has a text for people.

@@ -39,9 +39,9 @@ class Telemetry:
     the same on every replica. No text by a person or a model may be passed in.
 
     Args:
-        version: the program's version.
-        collector: base address of an OTLP/HTTP collector, to which `/v1/traces` is appended; None sends no traces.
-        adapter: replaces the HTTP adapter for the collector, as to trust other certificate authorities.
+        version: The program's version.
+        collector: Base address of an OTLP/HTTP collector, to which `/v1/traces` is appended; None sends no traces.
+        adapter: Replaces the HTTP adapter for the collector, as to trust other certificate authorities.
     """
 
     def __init__(self, version: str, collector: str | None = None, adapter: "HTTPAdapter | None" = None) -> None:

@@ -85,7 +85,7 @@ def read_prompt(folder: Path) -> Prompt:
     """Read the prompt from a folder with system.md and categories.toml.
 
     Raises:
-        SettingsError: the prompt is unusable; each problem names the file and the mistake.
+        SettingsError: The prompt is unusable; each problem names the file and the mistake.
     """
     system_md, categories_toml = (read_text(folder / name) for name in ("system.md", "categories.toml"))
     where = f"BOT_PROMPT: {folder / 'categories.toml'}"
@@ -117,7 +117,7 @@ def read_text(file: Path) -> str:
     """Read one file of a prompt.
 
     Raises:
-        SettingsError: the file is unreadable.
+        SettingsError: The file is unreadable.
     """
     try:
         return file.read_text(encoding="utf-8")
@@ -136,13 +136,13 @@ async def open_core(  # noqa: PLR0915 - one line a part
     """Open the database (migrating it), the embedded model and the providers until the block ends.
 
     Args:
-        settings: the loaded settings.
-        prompt: replaces the prompt that the settings name.
-        telemetry: measures the model calls; None measures nothing.
-        practice: whether the settings were filled in for the practice workspace.
+        settings: The loaded settings.
+        prompt: Replaces the prompt that the settings name.
+        telemetry: Measures the model calls; None measures nothing.
+        practice: Whether the settings were filled in for the practice workspace.
 
     Raises:
-        SettingsError: the prompt is unusable, or DATABASE_URL is not the address of a database.
+        SettingsError: The prompt is unusable, or DATABASE_URL is not the address of a database.
         DatabaseUnreachable, TablesUnusable: the database cannot be used.
     """
     prompt = prompt or configured_prompt(settings)
@@ -224,8 +224,8 @@ def privacy_of(settings: Settings, *, embedded: bool) -> Privacy:
     """Return what the settings say about the use of questions.
 
     Args:
-        settings: the settings.
-        embedded: whether the models of `local` answer in this process.
+        settings: The settings.
+        embedded: Whether the models of `local` answer in this process.
     """
     return Privacy(
         admins=tuple(settings.bot_admins),

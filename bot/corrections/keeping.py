@@ -47,7 +47,7 @@ class Keeping:
         """Add the question to the examples of its category, if it is not one yet.
 
         Raises:
-            Refused: as for `as_guide`.
+            Refused: As for `as_guide`.
         """
         seen, category, text = await self._category(question_id)
         examples = tuple(dict.fromkeys((*category.examples, " ".join(text.split()))))

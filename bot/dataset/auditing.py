@@ -20,10 +20,10 @@ class ChainCheck(Thing):
     """The result of a check of the whole log.
 
     Attributes:
-        entries: how many entries were read.
-        broken: the number of the first entry that does not follow from the one before; None if the chain holds.
-        retired: how many older entries gave way to a signed checkpoint.
-        head: the hash of the newest entry; keep it elsewhere to notice a log that was cut.
+        entries: How many entries were read.
+        broken: The number of the first entry that does not follow from the one before; None if the chain holds.
+        retired: How many older entries gave way to a signed checkpoint.
+        head: The hash of the newest entry; keep it elsewhere to notice a log that was cut.
     """
 
     entries: int

@@ -31,10 +31,10 @@ class Draft:
     have, a special token, a group in conflict, or a held-out near-duplicate of a training row.
 
     Args:
-        prompt: the system message.
-        private: whether the file may hold rows that not everybody may read. If not, they are left out first, so that
+        prompt: The system message.
+        private: Whether the file may hold rows that not everybody may read. If not, they are left out first, so that
             none of them takes the place of a public row with the same text.
-        aside: ids of rows that are set aside, which take no other row's place either.
+        aside: Ids of rows that are set aside, which take no other row's place either.
     """
 
     def __init__(self, prompt: Prompt, *, private: bool = True, aside: Container[str] = ()) -> None:
@@ -100,9 +100,9 @@ class Draft:
         """Decide which rows are kept.
 
         Args:
-            texts: the number of each row's text, the same for texts that are equal once normalised.
-            contested: which rows are in groups in conflict.
-            near_held_out: which rows are near-duplicates of a held-out one.
+            texts: The number of each row's text, the same for texts that are equal once normalised.
+            contested: Which rows are in groups in conflict.
+            near_held_out: Which rows are near-duplicates of a held-out one.
         """
         trained, aside = self.trained, self._flagged(_ASIDE)
         readable = (self._flagged(_PUBLIC) | self._private) & ~aside

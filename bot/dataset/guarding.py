@@ -9,8 +9,8 @@ async def read_aside(tx: Transaction, total: int) -> SetAside:
     """Return what `set_aside` finds, from counts by person and day. Only the rows of its suspects are read.
 
     Args:
-        tx: a transaction.
-        total: the number of all rows.
+        tx: A transaction.
+        total: The number of all rows.
     """
     days = await tx.rows.settled_days()
     own = {person: await tx.rows.settlements(person) for person in suspects(total, days)}

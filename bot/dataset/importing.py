@@ -173,11 +173,11 @@ class Labels:
     """The categories that the labels of a file mean.
 
     Args:
-        prompt: the prompt with the categories.
-        options: what a person says about labels.
+        prompt: The prompt with the categories.
+        options: What a person says about labels.
 
     Raises:
-        UnknownMapping: a label is mapped to a category that the prompt does not have.
+        UnknownMapping: A label is mapped to a category that the prompt does not have.
     """
 
     def __init__(self, prompt: Prompt, options: ImportOptions) -> None:

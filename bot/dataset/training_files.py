@@ -58,7 +58,7 @@ class DiskFile:
     """A training file in a folder. It has no name that people see until it is whole and was proven.
 
     Args:
-        path: the name that the file has until then.
+        path: The name that the file has until then.
     """
 
     def __init__(self, path: Path) -> None:

@@ -19,8 +19,8 @@ class Withdrawal(Thing):
     """The settlements of one person that still stand.
 
     Attributes:
-        questions: ids of the questions that are settled as this person said last.
-        rows: ids of imported rows that this person settled anew.
+        questions: Ids of the questions that are settled as this person said last.
+        rows: Ids of imported rows that this person settled anew.
     """
 
     questions: tuple[str, ...] = ()

@@ -55,13 +55,13 @@ class AuditEntry(Thing):
     """One entry of the log.
 
     Attributes:
-        seq: its number, from 1 without a gap.
-        at: when it happened.
-        who: the alias of a person, OPERATOR, or `system`.
-        act: what was done.
-        thing: the name or id of what it was done to; may be empty.
-        facts: counts and names.
-        before: the hash of the entry before; empty for the first.
+        seq: Its number, from 1 without a gap.
+        at: When it happened.
+        who: The alias of a person, OPERATOR, or `system`.
+        act: What was done.
+        thing: The name or id of what it was done to; may be empty.
+        facts: Counts and names.
+        before: The hash of the entry before; empty for the first.
         hash: SHA-256 over all other fields.
     """
 
@@ -100,11 +100,11 @@ class AuditCheckpoint(Thing):
     """A checkpoint in the place of entries that retention took.
 
     Attributes:
-        seq: the number of the last entry that was taken.
-        hash: the hash of that entry, from which the next one follows.
-        entries: how many were taken, ever.
-        at: when the last ones were taken.
-        signature: an HMAC over the other fields.
+        seq: The number of the last entry that was taken.
+        hash: The hash of that entry, from which the next one follows.
+        entries: How many were taken, ever.
+        at: When the last ones were taken.
+        signature: An HMAC over the other fields.
     """
 
     seq: int
@@ -131,8 +131,8 @@ def first_broken(entries: Iterable[AuditEntry], after: AuditEntry | AuditCheckpo
     The end of the chain proves itself only against a copy: whoever can write to the table can cut it.
 
     Args:
-        entries: consecutive entries.
-        after: the entry or checkpoint before the first of them; None if the first is entry 1.
+        entries: Consecutive entries.
+        after: The entry or checkpoint before the first of them; None if the first is entry 1.
     """
     seq, before = (after.seq, after.hash) if after else (0, "")
     for entry in entries:

@@ -13,9 +13,9 @@ class BudgetNews(Thing):
     """The end of a month's budget.
 
     Attributes:
-        budget: the budget in US dollars.
-        until: the day on which the next month begins.
-        fallback: the model that answers until then; None if BOT_FALLBACK says that none does.
+        budget: The budget in US dollars.
+        until: The day on which the next month begins.
+        fallback: The model that answers until then; None if BOT_FALLBACK says that none does.
     """
 
     budget: float

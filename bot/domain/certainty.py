@@ -60,8 +60,8 @@ def lowest_threshold(of: Sequence[Cut], target: float = TARGET) -> Cut | None:
     """Return the lowest threshold that keeps the risk at or below `target`; None if no threshold does.
 
     Args:
-        of: the result of `cuts`.
-        target: maximum share of wrong answers, 0..1.
+        of: The result of `cuts`.
+        target: Maximum share of wrong answers, 0..1.
     """
     passing = list(takewhile(lambda cut: cut.bound <= target, reversed(of)))
     return passing[-1] if passing else None

@@ -66,7 +66,7 @@ def compare(candidate: Sequence[Judged], serving: Sequence[Judged]) -> Compariso
     infinity.
 
     Raises:
-        ValueError: the two did not answer the same rows.
+        ValueError: The two did not answer the same rows.
     """
     before = {one.row.id: one for one in serving}
     if {one.row.id for one in candidate} != before.keys() or len(candidate) != len(before):

@@ -80,8 +80,8 @@ class RowClusters:
         """Start with rows without any conflict, or with none.
 
         Args:
-            rows: the rows.
-            near: a symmetric relation; returns the numbers of a text's near-duplicates, given the text's number.
+            rows: The rows.
+            near: A symmetric relation; returns the numbers of a text's near-duplicates, given the text's number.
         """
         self._of = rows
         self._near = near

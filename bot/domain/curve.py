@@ -100,10 +100,10 @@ def needs(
     """Return what these categories still need, the largest need first. Categories without a need are left out.
 
     Args:
-        figures: the serving release's figures on held-out rows, by category.
-        taught: number of rows that the serving release was trained on or takes its examples from, by category.
-        rows: number of training rows today, by category.
-        categories: ids of the prompt's categories.
+        figures: The serving release's figures on held-out rows, by category.
+        taught: Number of rows that the serving release was trained on or takes its examples from, by category.
+        rows: Number of training rows today, by category.
+        categories: Ids of the prompt's categories.
     """
     found = [_need(one, figures.get(one), taught.get(one, 0), rows.get(one, 0)) for one in categories]
     return sorted((need for need in found if need.more), key=lambda need: (-need.more, need.category))

@@ -81,8 +81,8 @@ class Refused(Exception):  # noqa: N818 - nothing failed, so it is not called an
     """A refusal of a request that was understood.
 
     Attributes:
-        reason: the text to show.
-        facts: values for the text's placeholders.
+        reason: The text to show.
+        facts: Values for the text's placeholders.
     """
 
     def __init__(self, reason: Reason, **facts: object) -> None:
@@ -152,11 +152,11 @@ class ModelError(Exception):
     """The provider gave no usable answer. The message is the provider's, without any question text.
 
     Attributes:
-        trouble: what is wrong.
-        usual: the trouble if none is given.
-        wait_s: seconds that the provider asks to wait before a retry; None if it does not say.
-        model: the full name of the model that has the trouble; None if the request was about no model.
-        encoder: the encoder that the trouble is about: the one that the model was trained with (OTHER_ENCODER), or the
+        trouble: What is wrong.
+        usual: The trouble if none is given.
+        wait_s: Seconds that the provider asks to wait before a retry; None if it does not say.
+        model: The full name of the model that has the trouble; None if the request was about no model.
+        encoder: The encoder that the trouble is about: the one that the model was trained with (OTHER_ENCODER), or the
             one that gives no vectors. The embedded model still answers without an encoder. None for other troubles.
     """
 
@@ -196,7 +196,7 @@ class TrackerDown(TrackerError):  # noqa: N818 - reads as what happened
     """A temporary failure; a later retry may succeed.
 
     Attributes:
-        after: how long the tracker asks to wait before a retry; None if it does not say.
+        after: How long the tracker asks to wait before a retry; None if it does not say.
     """
 
     def __init__(self, what: str, after: timedelta | None = None) -> None:
@@ -240,7 +240,7 @@ class Undelivered(Exception):  # noqa: N818 - reads as what happened
     """Slack did not accept a message.
 
     Attributes:
-        final: a retry will not help (the channel is gone, the bot is not in it).
+        final: A retry will not help (the channel is gone, the bot is not in it).
     """
 
     def __init__(self, error: str, *, final: bool) -> None:

@@ -53,9 +53,9 @@ class Presses(Thing):
         """Return the presses on the answers of these releases.
 
         Args:
-            settled: question id → live answer.
-            releases: ids of the releases with the model.
-            answered: number of questions that these releases answered.
+            settled: Question id → live answer.
+            releases: Ids of the releases with the model.
+            answered: Number of questions that these releases answered.
         """
         own = {question: answer for question, answer in settled.items() if answer.release_id in releases}
         changed = frozenset(question for question, answer in own.items() if answer.category != answer.settled)
@@ -95,9 +95,9 @@ def balanced(rows: Sequence[Row], serving: Presses, candidate: Presses = NO_PRES
     Rows that confirmed the candidate's own live answers do not count: nothing stands against them.
 
     Args:
-        rows: rows that neither release has learned.
-        serving: the presses on the serving release's answers.
-        candidate: the presses on the candidate's answers, if another model gave them; it may have served before.
+        rows: Rows that neither release has learned.
+        serving: The presses on the serving release's answers.
+        candidate: The presses on the candidate's answers, if another model gave them; it may have served before.
     """
     changed = [row for row in rows if row.id in serving.changed]
     others = [row for row in rows if row.id not in serving.changed and row.id not in candidate.confirmed]

@@ -17,8 +17,8 @@ class Fallback(Thing):
     """The rule that chooses a fallback release, never at the serving release's own provider.
 
     Attributes:
-        model: the model that answers; None means no fallback.
-        finetuned: prefer the newest fine-tune on the serving prompt at the same provider.
+        model: The model that answers; None means no fallback.
+        finetuned: Prefer the newest fine-tune on the serving prompt at the same provider.
     """
 
     model: ModelName | None = None

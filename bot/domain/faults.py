@@ -88,9 +88,9 @@ class Problem(Thing):
     """One problem, without secrets and without values of settings that may be secret.
 
     Attributes:
-        what: the text to show.
-        where: the setting, file or option with the problem, as the operator writes it; empty if the text names it.
-        facts: values for the text's placeholders.
+        what: The text to show.
+        where: The setting, file or option with the problem, as the operator writes it; empty if the text names it.
+        facts: Values for the text's placeholders.
     """
 
     what: Fault
@@ -118,9 +118,9 @@ def fault_error(what: Fault, where: str = "", **facts: object) -> PydanticCustom
     """Return the error for a validator to raise; `problems_of` turns it into a `Problem`.
 
     Args:
-        what: the problem.
-        where: the place of the problem, if it is not the field itself.
-        **facts: values for the text's placeholders.
+        what: The problem.
+        where: The place of the problem, if it is not the field itself.
+        **facts: Values for the text's placeholders.
     """
     context = {"where": where, **{name: str(fact) for name, fact in facts.items()}}
     return PydanticCustomError(what.value, f"{what.value} {facts}" if facts else what.value, context)
@@ -158,9 +158,9 @@ def problems_of(error: ValidationError, *, within: str = "", join: str = " ") ->
     """Return every problem in a validation error, without the values.
 
     Args:
-        error: pydantic's error; our own validators raise `wrong`.
-        within: the container of the fields, for example a file.
-        join: separator between the names of a nested field; list entries are numbered from 1.
+        error: Pydantic's error; our own validators raise `wrong`.
+        within: The container of the fields, for example a file.
+        join: Separator between the names of a nested field; list entries are numbered from 1.
     """
     found = []
     for entry in error.errors(include_input=False, include_url=False):

@@ -129,10 +129,10 @@ class ForgetRequest(Thing):
     """A request to forget, and its report.
 
     Attributes:
-        counts: store → how much of it was erased.
-        left: reason → how much could not be erased. The reason is a topic; what Slack said, and in which channel it
+        counts: Store → how much of it was erased.
+        left: Reason → how much could not be erased. The reason is a topic; what Slack said, and in which channel it
             stands, may follow, each after a colon.
-        trained: ids of the fine-tunes that were trained on erased rows.
+        trained: Ids of the fine-tunes that were trained on erased rows.
     """
 
     id: str
@@ -156,13 +156,13 @@ class Shown(Thing):
     """The places that show a question in Slack.
 
     Attributes:
-        question: its id.
-        channel: the channel of the question.
-        thread: the ts of its thread.
-        card_ts: the ts of its answer; None if it is not known.
-        sent: the messages as which it was sent on: (channel, ts).
-        alone: whether no other question was answered in the thread, so that each message of the bot there is about it.
-        language: the asker's language.
+        question: Its id.
+        channel: The channel of the question.
+        thread: The ts of its thread.
+        card_ts: The ts of its answer; None if it is not known.
+        sent: The messages as which it was sent on: (channel, ts).
+        alone: Whether no other question was answered in the thread, so that each message of the bot there is about it.
+        language: The asker's language.
     """
 
     question: str
@@ -178,8 +178,8 @@ class OlderFiles(Thing):
     """The fate of the files that earlier versions posted in Slack.
 
     Attributes:
-        removed: how many were deleted.
-        left: reason of the report, Slack's word for it and the place, with colons between → how many are left.
+        removed: How many were deleted.
+        left: Reason of the report, Slack's word for it and the place, with colons between → how many are left.
     """
 
     removed: int = 0
@@ -190,12 +190,12 @@ class Posted(Thing):
     """Files or a list that staff asked for, posted in Slack, where they show questions.
 
     Attributes:
-        id: its id.
-        channel: where it was posted.
-        language: the language of the list.
-        at: when.
-        holds: ids of the questions and rows that it shows, and of the people whom a file names.
-        ts: the ts of the list; None for files, and while it is not known.
+        id: Its id.
+        channel: Where it was posted.
+        language: The language of the list.
+        at: When.
+        holds: Ids of the questions and rows that it shows, and of the people whom a file names.
+        ts: The ts of the list; None for files, and while it is not known.
         files: Slack's ids of the files.
     """
 
@@ -233,14 +233,14 @@ class Erased(Thing):
     """The things that one step erased in the database, and the copies outside that are to follow.
 
     Attributes:
-        counts: store → how much was erased. Empty: nothing is left.
-        trained: ids of the fine-tunes that were trained on erased rows.
-        shown: the questions in Slack.
-        traced: what the tracker has.
-        files: the training files that hold erased rows or open questions.
-        followers: ids of other questions whose cards repeated an erased reason.
-        touched: ids of rows that stay without the name and the words of who settled them.
-        posts: ids of what shows it in files and lists in Slack.
+        counts: Store → how much was erased. Empty: nothing is left.
+        trained: Ids of the fine-tunes that were trained on erased rows.
+        shown: The questions in Slack.
+        traced: What the tracker has.
+        files: The training files that hold erased rows or open questions.
+        followers: Ids of other questions whose cards repeated an erased reason.
+        touched: Ids of rows that stay without the name and the words of who settled them.
+        posts: Ids of what shows it in files and lists in Slack.
     """
 
     counts: Mapping[str, int] = {}

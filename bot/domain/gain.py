@@ -70,8 +70,8 @@ class Likenesses:
     """How like open questions are to what is settled and to each other, 0..1.
 
     Attributes:
-        settled: for each question, the likeness to the settled one that is most like it.
-        between: for each question (row), the likeness to each of them (column); 1 to itself.
+        settled: For each question, the likeness to the settled one that is most like it.
+        between: For each question (row), the likeness to each of them (column); 1 to itself.
     """
 
     settled: NDArray[np.float64]
@@ -82,12 +82,12 @@ class Candidate(Thing):
     """An answered question that nobody has settled, with all that its place in the queue depends on.
 
     Attributes:
-        category: the serving release's answer.
-        confidence: confidence of that answer, 0..1; None if the model gives none.
-        shadow: the shadow release's answer, if there is one.
-        near_conflict: whether a near-duplicate was settled with different categories.
-        known: likeness to the settled question that is most like it, 0..1.
-        waits: whether its asker said that the answer did not help.
+        category: The serving release's answer.
+        confidence: Confidence of that answer, 0..1; None if the model gives none.
+        shadow: The shadow release's answer, if there is one.
+        near_conflict: Whether a near-duplicate was settled with different categories.
+        known: Likeness to the settled question that is most like it, 0..1.
+        waits: Whether its asker said that the answer did not help.
     """
 
     question_id: str
@@ -126,9 +126,9 @@ def ordered(
     The same candidates always come in the same order.
 
     Args:
-        candidates: the open questions.
-        rows: number of training rows by category.
-        likeness: likeness of each candidate to each, 0..1 and 1 to itself; without it, no two are alike.
+        candidates: The open questions.
+        rows: Number of training rows by category.
+        likeness: Likeness of each candidate to each, 0..1 and 1 to itself; without it, no two are alike.
     """
     if not candidates:
         return []

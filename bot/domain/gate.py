@@ -99,10 +99,10 @@ def decide(
     count as one.
 
     Args:
-        comparison: the comparison on rows that do not favour the candidate.
-        candidate: the candidate's figures on these rows.
-        serving: the serving release's figures on them.
-        generous: the comparison on rows that favour the candidate (`evidence.generous_mix`); by default the same.
+        comparison: The comparison on rows that do not favour the candidate.
+        candidate: The candidate's figures on these rows.
+        serving: The serving release's figures on them.
+        generous: The comparison on rows that favour the candidate (`evidence.generous_mix`); by default the same.
     """
     drops = floors(candidate, serving)
     outcome, why = _verdict(comparison, generous or comparison)

@@ -21,9 +21,9 @@ class LimitRefusal(Thing):
     """A question beyond the limit.
 
     Attributes:
-        most: the limit per hour.
-        free_at: when the person may ask again.
-        tell: whether the person is to be told; once an hour is enough.
+        most: The limit per hour.
+        free_at: When the person may ask again.
+        tell: Whether the person is to be told; once an hour is enough.
     """
 
     most: int
@@ -35,9 +35,9 @@ class Hourly(Thing):
     """The questions of one person by the minute, each once however often its event is looked at.
 
     Attributes:
-        events: a short hash of each event's id → the minute since 1970 in which the person asked.
-        told: the minute of the last refusal that the person was told of, by the messages' own time.
-        told_for: the hash of that event's id.
+        events: A short hash of each event's id → the minute since 1970 in which the person asked.
+        told: The minute of the last refusal that the person was told of, by the messages' own time.
+        told_for: The hash of that event's id.
     """
 
     events: dict[str, int] = Field(default_factory=dict)
@@ -48,9 +48,9 @@ class Hourly(Thing):
         """Count an event, or refuse it if that would make more than `most` within any 60 minutes.
 
         Args:
-            event_id: the id of the event. One that was counted before is never refused.
-            at: when the person asked.
-            most: the limit.
+            event_id: The id of the event. One that was counted before is never refused.
+            at: When the person asked.
+            most: The limit.
         """
         key, minute = _key(event_id), self._counted_minute(at)
         if key in self.events:

@@ -79,8 +79,8 @@ def meant(written: str, labels: Mapping[str, Collection[str]]) -> str | None:
     """Return the key of the only label that `written` plainly means; None if there is none, or more than one.
 
     Args:
-        written: the label as a model or a person wrote it.
-        labels: for each key, the spellings that mean it.
+        written: The label as a model or a person wrote it.
+        labels: For each key, the spellings that mean it.
     """
     key, ambiguous = _spelt(written, labels)
     if key or ambiguous or len(written) > LABEL_ENDS:
@@ -120,9 +120,9 @@ def is_named(label: str, text: str, *, exactly: bool = False) -> bool:
     """Return whether a text names a label, as a word of its own where words are written apart.
 
     Args:
-        label: the label.
-        text: the text.
-        exactly: whether the case counts: `it` is a word, `IT` a category.
+        label: The label.
+        text: The text.
+        exactly: Whether the case counts: `it` is a word, `IT` a category.
     """
     word = rf"(?<![A-Za-z0-9]){re.escape(label)}(?![A-Za-z0-9])"
     return bool(label) and re.search(word, text, re.NOFLAG if exactly else re.IGNORECASE) is not None

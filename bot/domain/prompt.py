@@ -96,7 +96,7 @@ class Prompt(Thing):
     """The instructions to the model and the categories it may answer. Owners and guides are not part of the text.
 
     Raises:
-        pydantic.ValidationError: there are fewer than two categories, two have the same id or name, or the number of
+        pydantic.ValidationError: There are fewer than two categories, two have the same id or name, or the number of
             catch-alls is not one.
     """
 
@@ -125,8 +125,8 @@ class Prompt(Thing):
         """Build a prompt from the content of its two files.
 
         Raises:
-            tomllib.TOMLDecodeError: categories.toml is not TOML.
-            pydantic.ValidationError: the categories are not usable.
+            tomllib.TOMLDecodeError: Categories.toml is not TOML.
+            pydantic.ValidationError: The categories are not usable.
         """
         file = CategoriesFile.model_validate(tomllib.loads(categories_toml))
         return cls(language=file.language, template=system_md, categories=file.category, care=file.care)
@@ -166,7 +166,7 @@ class Prompt(Thing):
         """Return this prompt with another template or other categories; if the text changes, so does the id.
 
         Raises:
-            pydantic.ValidationError: the new categories are not usable.
+            pydantic.ValidationError: The new categories are not usable.
         """
         # `model_copy` would copy the cached text and id too.
         return Prompt(
@@ -206,8 +206,8 @@ class Prompt(Thing):
         """Return this prompt with an owner for every category without one.
 
         Args:
-            owner: the owner of a category that `teams` lacks.
-            teams: a category's id → its owner.
+            owner: The owner of a category that `teams` lacks.
+            teams: A category's id → its owner.
         """
         owners = teams or {}
         return self.model_copy(

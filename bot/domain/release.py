@@ -29,7 +29,7 @@ class ModelName(Thing):
         """Parse `provider/model`.
 
         Raises:
-            ValueError: the text has another form.
+            ValueError: The text has another form.
         """
         provider, slash, model = text.strip().partition("/")
         if not (provider and slash and model):

@@ -45,9 +45,9 @@ class SetAside(Thing):
     """The rows that are neither trained on nor evidence.
 
     Attributes:
-        waiting: row id → why, until an admin looks.
-        left_out: rows that an admin left out.
-        people: person → number of waiting rows by reason.
+        waiting: Row id → why, until an admin looks.
+        left_out: Rows that an admin left out.
+        people: Person → number of waiting rows by reason.
     """
 
     waiting: Mapping[str, WhyAside] = Field(default_factory=dict)
@@ -93,8 +93,8 @@ def suspects(total: int, days: Mapping[str, Mapping[date, int]]) -> list[str]:
     """Return the people of whom something is set aside unless an admin has decided. Nobody else's rows need be read.
 
     Args:
-        total: the number of all rows.
-        days: person → day → rows that this person settled and that no admin left out.
+        total: The number of all rows.
+        days: Person → day → rows that this person settled and that no admin left out.
     """
     if len(days) < FEWEST_SETTLERS or total < FEWEST_ROWS:
         return []

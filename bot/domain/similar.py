@@ -129,9 +129,9 @@ def is_same_question(one: str, other: str, same: Callable[[str, str], bool]) -> 
     function words.
 
     Args:
-        one: a text.
-        other: another text.
-        same: returns whether two different words differ by a typo only.
+        one: A text.
+        other: Another text.
+        same: Returns whether two different words differ by a typo only.
     """
     if normalised(one) == normalised(other):
         return True
@@ -190,9 +190,9 @@ def share(one: ContentWords, other: ContentWords, same: Callable[[str, str], boo
     """Return the share of content words that two texts have in common, 0..1 (Dice's coefficient; Dice, 1945).
 
     Args:
-        one: content words of one text.
-        other: content words of the other text.
-        same: returns whether two different words differ by a typo only.
+        one: Content words of one text.
+        other: Content words of the other text.
+        same: Returns whether two different words differ by a typo only.
     """
     one, other = sorted((one, other))  # a fixed order keeps the result symmetric if a word has two possible twins
     if "".join(one) == "".join(other):  # 経費の精算 and 経費精算, pay slip and payslip

@@ -55,10 +55,10 @@ def count_usable(
     counted where they are stored. Only the others are read.
 
     Args:
-        kinds: the number of all rows.
-        read: the training rows of all groups that have more than one.
-        alone: the number of the other training rows in conflict.
-        contested: the groups in conflict.
+        kinds: The number of all rows.
+        read: The training rows of all groups that have more than one.
+        alone: The number of the other training rows in conflict.
+        contested: The groups in conflict.
     """
     counts: Counter[Counted] = Counter()
     for kind, n in kinds.items():

@@ -11,7 +11,7 @@ class Thing(BaseModel):
     """An immutable value. Use `model_copy(update=…)` for a changed copy.
 
     Raises:
-        pydantic.ValidationError: a field is missing, unknown or of the wrong type.
+        pydantic.ValidationError: A field is missing, unknown or of the wrong type.
     """
 
     # Errors go to the log, which must not hold people's words: the input is hidden.
@@ -28,8 +28,8 @@ class Thing(BaseModel):
         """Return a value of all its fields, which are not checked: `model_construct` in a fifth of its time.
 
         Args:
-            values: each field, which the caller does not change any more.
-            names: the names of all fields; one set for many values saves memory.
+            values: Each field, which the caller does not change any more.
+            names: The names of all fields; one set for many values saves memory.
         """
         made = cls.__new__(cls)
         _set(made, "__dict__", values)

@@ -82,10 +82,10 @@ def correction_feedback(correction: Correction, verdict: Verdict, name: str, key
     """Return the feedback of a correction.
 
     Args:
-        correction: the correction.
-        verdict: the verdict that it corrects.
-        name: name of the category.
-        key: secret key of the pseudonyms.
+        correction: The correction.
+        verdict: The verdict that it corrects.
+        name: Name of the category.
+        key: Secret key of the pseudonyms.
     """
     before = correction.seq - 1
     return Feedback(

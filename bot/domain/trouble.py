@@ -16,15 +16,15 @@ class TroubleReport(Thing):
     """A trouble of a model's provider, and what came of it.
 
     Attributes:
-        model: the full name of the model that has the trouble.
-        trouble: the cause.
-        fallback: the full name of the model that answered instead; None if none did.
-        others: whether there are releases of other models that could be switched to.
-        channel: the channel of the question that the trouble is about; None if nobody else may see where it is.
-        ts: the ts of that question.
-        counted: tokens of the request by our own count; 0 if the trouble is not about them.
-        billed: tokens of the request that the provider billed.
-        encoder: the encoder that the model was trained with, if it is not the configured one.
+        model: The full name of the model that has the trouble.
+        trouble: The cause.
+        fallback: The full name of the model that answered instead; None if none did.
+        others: Whether there are releases of other models that could be switched to.
+        channel: The channel of the question that the trouble is about; None if nobody else may see where it is.
+        ts: The ts of that question.
+        counted: Tokens of the request by our own count; 0 if the trouble is not about them.
+        billed: Tokens of the request that the provider billed.
+        encoder: The encoder that the model was trained with, if it is not the configured one.
     """
 
     model: str

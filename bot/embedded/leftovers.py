@@ -32,7 +32,7 @@ def held_file(folder: Path, prefix: str, suffix: str = "") -> Iterator[Path]:
     """Yield an empty file that only its owner may read, and delete it at the end unless it was renamed.
 
     Raises:
-        OSError: nothing can be written there.
+        OSError: Nothing can be written there.
     """
 
     def make() -> Path:

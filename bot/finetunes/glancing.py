@@ -101,7 +101,7 @@ class Glancing:
         """Return the glance, at most `GLANCE_KEPT` old.
 
         Raises:
-            LookupError: no release serves.
+            LookupError: No release serves.
         """
         now = self._clock.now()
         if self._kept is None or now - self._kept[0] > GLANCE_KEPT:

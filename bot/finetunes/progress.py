@@ -84,7 +84,7 @@ class FinetuneProgress:
             The fine-tune as it is now, or None if its state has changed meanwhile.
 
         Raises:
-            ModelDown: the job succeeded, and its out-of-fold answers cannot be read now; nothing is stored.
+            ModelDown: The job succeeded, and its out-of-fold answers cannot be read now; nothing is stored.
         """
         state = ENDINGS.get(job.status, FinetuneState.RUNNING)
         if state is FinetuneState.SUCCEEDED and job.model is None:

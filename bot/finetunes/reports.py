@@ -47,7 +47,7 @@ class TrainingReports:
             No answers if the provider reports none, or if it has sent none for `REPORT_PATIENCE`.
 
         Raises:
-            ModelDown: the provider does not send them now; ask again later.
+            ModelDown: The provider does not send them now; ask again later.
         """
         try:
             report = await self._trainer.report(finetune.student, job.id)
@@ -119,9 +119,9 @@ def answers_by_row(
     """Return the answer to each row: row id → answer.
 
     Args:
-        lines: the questions of the training file, in file order.
-        texts: row id → question. A question of two rows is left out, because its line does not tell which is meant.
-        answers: the answers by line, from 1. A line that the file does not have is left out.
+        lines: The questions of the training file, in file order.
+        texts: Row id → question. A question of two rows is left out, because its line does not tell which is meant.
+        answers: The answers by line, from 1. A line that the file does not have is left out.
     """
     counts = Counter(texts.values())
     rows = {text: row_id for row_id, text in texts.items() if counts[text] == 1}

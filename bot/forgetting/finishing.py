@@ -19,10 +19,10 @@ class Finishing:
     """Carries out what was asked to be forgotten, step by step, in this process.
 
     Args:
-        store: the database.
-        clock: the time.
-        reaching: what carries out each step; it has no Slack.
-        patience: how long nothing may come due before what is left is given back: a tracker can take days.
+        store: The database.
+        clock: The time.
+        reaching: What carries out each step; it has no Slack.
+        patience: How long nothing may come due before what is left is given back: a tracker can take days.
     """
 
     def __init__(self, store: Store, clock: Clock, reaching: Reaching, patience: timedelta) -> None:

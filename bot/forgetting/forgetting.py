@@ -16,9 +16,9 @@ class Forgetting:
     """Takes requests to forget: from admins, from people about themselves, from Slack, and from retention.
 
     Args:
-        store: the database.
-        clock: the time.
-        retention: after how long things are forgotten by themselves.
+        store: The database.
+        clock: The time.
+        retention: After how long things are forgotten by themselves.
     """
 
     def __init__(self, store: Store, clock: Clock, retention: Retention | None = None) -> None:
@@ -41,9 +41,9 @@ class Forgetting:
         """Store a request; it is carried out from the outbox. A second one of the same scope joins the first.
 
         Args:
-            scope: what is forgotten.
-            by: who asked: a user id, OPERATOR, or SYSTEM.
-            language: the language of the report.
+            scope: What is forgotten.
+            by: Who asked: a user id, OPERATOR, or SYSTEM.
+            language: The language of the report.
         """
         async with self._store.transaction() as tx:
             return await self._take(tx, scope, by, language)

@@ -19,9 +19,9 @@ class Posting:
         """Note what is about to be posted, and return the id of the note.
 
         Args:
-            channel: the channel.
-            holds: ids of the questions and rows that it shows, and of the people whom a file names.
-            language: the language of the readers.
+            channel: The channel.
+            holds: Ids of the questions and rows that it shows, and of the people whom a file names.
+            language: The language of the readers.
 
         Raises:
             Refused: FORGOTTEN_MEANWHILE, if something in it was forgotten since it was read.

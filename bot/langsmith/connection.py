@@ -33,11 +33,11 @@ class Connection:
     settings are passed explicitly, so that the SDK takes none from the environment.
 
     Args:
-        endpoint: the address of LangSmith's API.
-        key: the API key.
-        workspace: the workspace's id, for keys that are valid in several workspaces.
-        seconds: deadline of one request.
-        adapter: replaces the HTTP adapter, as to trust other certificate authorities.
+        endpoint: The address of LangSmith's API.
+        key: The API key.
+        workspace: The workspace's id, for keys that are valid in several workspaces.
+        seconds: Deadline of one request.
+        adapter: Replaces the HTTP adapter, as to trust other certificate authorities.
     """
 
     def __init__(
@@ -65,10 +65,10 @@ class Connection:
         """Run `call` in a thread and return its result.
 
         Raises:
-            TrackerDown: the same call may succeed later, or the connection is closed.
-            TrackerRefused: the call is refused for good.
-            NotFound: status 404.
-            AlreadyExists: status 409.
+            TrackerDown: The same call may succeed later, or the connection is closed.
+            TrackerRefused: The call is refused for good.
+            NotFound: Status 404.
+            AlreadyExists: Status 409.
         """
 
         def run_translated() -> Returned:

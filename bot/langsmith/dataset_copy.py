@@ -196,7 +196,7 @@ class DatasetCopy:
 
         Raises:
             TrackerRefused: DATASET_GONE, when the dataset does not exist.
-            TrackerDown: an example disappeared during the call; the call may be retried.
+            TrackerDown: An example disappeared during the call; the call may be retried.
         """
         try:
             with translate_errors():

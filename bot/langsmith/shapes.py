@@ -113,8 +113,8 @@ def experiment_metadata(experiment: Experiment, version: datetime | None) -> dic
     The dataset's version and split have the keys that the SDK's own evaluation uses.
 
     Args:
-        experiment: an evaluation of one release.
-        version: the moment of the dataset version that the experiment's tag names.
+        experiment: An evaluation of one release.
+        version: The moment of the dataset version that the experiment's tag names.
     """
     return {
         "release": experiment.release_id,

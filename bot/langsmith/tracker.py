@@ -29,12 +29,12 @@ class LangSmithTracker:
     """`ports.Tracker` over LangSmith's own client; the port describes the methods. Close it with `aclose`.
 
     Args:
-        key: the API key.
-        project: the name of both the project for traces and the dataset.
-        endpoint: the API's address; None means LangSmith's own.
-        workspace: the workspace's id, for keys that are valid in several workspaces.
-        seconds: deadline of one request.
-        adapter: replaces the HTTP adapter, as to trust other certificate authorities.
+        key: The API key.
+        project: The name of both the project for traces and the dataset.
+        endpoint: The API's address; None means LangSmith's own.
+        workspace: The workspace's id, for keys that are valid in several workspaces.
+        seconds: Deadline of one request.
+        adapter: Replaces the HTTP adapter, as to trust other certificate authorities.
     """
 
     def __init__(

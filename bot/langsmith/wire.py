@@ -40,9 +40,9 @@ class DeadlineSession(requests.Session):
     socket cannot be stopped either. So each request runs in a daemon thread that may be abandoned.
 
     Args:
-        endpoint: the address of all requests.
-        seconds: deadline of one request.
-        adapter: replaces the adapter of `requests`, and the SDK's, for the endpoint.
+        endpoint: The address of all requests.
+        seconds: Deadline of one request.
+        adapter: Replaces the adapter of `requests`, and the SDK's, for the endpoint.
     """
 
     def __init__(self, endpoint: str, seconds: float, adapter: HTTPAdapter | None = None) -> None:
@@ -71,7 +71,7 @@ class DeadlineSession(requests.Session):
         """Send a request and wait for the response.
 
         Raises:
-            requests.ReadTimeout: the deadline passed, or the session is cancelled. The SDK would retry other errors at
+            requests.ReadTimeout: The deadline passed, or the session is cancelled. The SDK would retry other errors at
                 once.
         """
         kwargs["timeout"] = (min(CONNECT_S, self._seconds), self._seconds)
@@ -138,10 +138,10 @@ def translate_errors() -> Iterator[None]:
     """Turn the SDK's errors into ours. For a malformed answer the SDK raises built-in errors such as KeyError.
 
     Raises:
-        TrackerDown: the same request may succeed later.
-        TrackerRefused: the request is refused for good.
-        NotFound: status 404.
-        AlreadyExists: status 409.
+        TrackerDown: The same request may succeed later.
+        TrackerRefused: The request is refused for good.
+        NotFound: Status 404.
+        AlreadyExists: Status 409.
     """
     try:
         yield

@@ -53,11 +53,11 @@ class MirrorInbound:
     that come back change nothing, because they equal the current rows.
 
     Args:
-        store: the record.
-        tracker: the source of the edits and annotations.
-        correcting: settles questions.
-        clock: the time of the settled rows.
-        staff: ids, at the tracker, of the people who may correct; `*` allows everybody there, and an empty list nobody.
+        store: The record.
+        tracker: The source of the edits and annotations.
+        correcting: Settles questions.
+        clock: The time of the settled rows.
+        staff: Ids, at the tracker, of the people who may correct; `*` allows everybody there, and an empty list nobody.
     """
 
     def __init__(
@@ -138,8 +138,8 @@ class MirrorInbound:
         """Apply one statement and return whether it became a correction.
 
         Args:
-            statement: the edit or annotation.
-            applied_at: time of the last statement on the same question or row that this round applied.
+            statement: The edit or annotation.
+            applied_at: Time of the last statement on the same question or row that this round applied.
         """
         async with self._store.transaction() as tx:
             prompt = await current_prompt(tx)

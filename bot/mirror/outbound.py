@@ -58,12 +58,12 @@ class MirrorOutbound:
     """The outgoing mirror: it sends what a mirrored store queued. One replica at a time calls `mirror`.
 
     Args:
-        store: the record.
-        tracker: gets the copies.
-        evaluating: the kept results of evaluations.
-        estimator: the prices of answers.
-        clock: the time.
-        private_rows: whether the tracker gets private rows, too. If not, copies that it has are withdrawn.
+        store: The record.
+        tracker: Gets the copies.
+        evaluating: The kept results of evaluations.
+        estimator: The prices of answers.
+        clock: The time.
+        private_rows: Whether the tracker gets private rows, too. If not, copies that it has are withdrawn.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class MirrorOutbound:
         """Check that the tracker is reachable and accepts our key.
 
         Raises:
-            TrackerError: the tracker is down or refuses the key.
+            TrackerError: The tracker is down or refuses the key.
         """
         await self._tracker.check()
 
@@ -505,7 +505,7 @@ async def send_accepted(
     """Send all items. An item that the tracker rejects is found by bisection, logged and left out.
 
     Raises:
-        TrackerError: the tracker failed for another reason.
+        TrackerError: The tracker failed for another reason.
     """
     if not items:
         return

@@ -15,8 +15,8 @@ class Batcher(Protocol):
     """A provider's batch API: cheaper answers within a day. A batch is created in one request, never retried.
 
     Raises:
-        ModelDown: any method; a later attempt may succeed. After `submit` there is no batch.
-        ModelRefused: any method; a retry will not help. After `submit` there is no batch.
+        ModelDown: Any method; a later attempt may succeed. After `submit` there is no batch.
+        ModelRefused: Any method; a retry will not help. After `submit` there is no batch.
     """
 
     async def check(self, model: ModelName) -> None:
@@ -32,14 +32,14 @@ class Batcher(Protocol):
         """Create a batch and return the provider's id of it.
 
         Args:
-            model: the model to ask.
-            prompt: the system message, and the categories to choose from.
+            model: The model to ask.
+            prompt: The system message, and the categories to choose from.
             asked: (key, text, examples) of each question.
-            run_id: our id of the batch, stored in its metadata.
+            run_id: Our id of the batch, stored in its metadata.
 
         Raises:
             Refused: BATCH_TOO_LARGE.
-            OutcomeUnknown: there may be a batch; look for it with `find`.
+            OutcomeUnknown: There may be a batch; look for it with `find`.
         """
 
     async def find(self, model: ModelName, run_id: str) -> str | None:

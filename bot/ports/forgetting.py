@@ -55,8 +55,8 @@ class StoredForgetting(Protocol):
         """Return what the tracker may have of questions that not everybody may read: up to `most` of them, by id.
 
         Args:
-            after: the id to begin after.
-            most: upper bound of the questions.
+            after: The id to begin after.
+            most: Upper bound of the questions.
 
         Returns:
             The id of the last question, empty if there is none, and its and the others' traces and feedback.

@@ -52,22 +52,22 @@ class Model(Protocol):
         """Classify a question.
 
         Args:
-            model: the model to ask.
-            prompt: the system message, and the categories to choose from.
-            text: the question.
-            examples: settled questions that are shown to the model as earlier turns with their answers (recall).
+            model: The model to ask.
+            prompt: The system message, and the categories to choose from.
+            text: The question.
+            examples: Settled questions that are shown to the model as earlier turns with their answers (recall).
             explain: False if the reason is not used. The embedded model then looks for none. Other models write one
                 all the same, because it comes before the category and may change it.
 
         Raises:
-            ModelDown: a later attempt may succeed.
-            ModelRefused: a retry will not help.
+            ModelDown: A later attempt may succeed.
+            ModelRefused: A retry will not help.
         """
 
     async def reason(self, model: ModelName, prompt: Prompt, text: str, category: str) -> str:
         """Return a reason for this category (an id), which is the only one the model may answer.
 
         Raises:
-            ModelDown: a later attempt may succeed.
-            ModelRefused: a retry will not help.
+            ModelDown: A later attempt may succeed.
+            ModelRefused: A retry will not help.
         """

@@ -19,7 +19,7 @@ class RowChanges:
     """Rows that changed, each with whether it counts.
 
     Attributes:
-        began: when their reading began, by a monotonic clock in seconds.
+        began: When their reading began, by a monotonic clock in seconds.
     """
 
     began: float
@@ -46,8 +46,8 @@ class TextNumbering(Protocol):
         """Return which texts belong to groups in conflict (`conflict.py`).
 
         Args:
-            groups: the group of each text, numbered from 0.
-            categories: the number of each text's category.
+            groups: The group of each text, numbered from 0.
+            categories: The number of each text's category.
         """
 
 
@@ -71,9 +71,9 @@ class Neighbours(Protocol):
         """Return the rows, held-out ones included, that ask the same as a text (`similar.is_same_question`), or None.
 
         Args:
-            text: the text.
-            known: content words that are no typos, besides those of the rows.
-            changes: the result of `changes`; None means that this call opens a transaction of its own.
+            text: The text.
+            known: Content words that are no typos, besides those of the rows.
+            changes: The result of `changes`; None means that this call opens a transaction of its own.
         """
 
     async def nearest(self, text: str, k: int, *, without: Collection[str] = ()) -> list[Neighbour]:

@@ -13,7 +13,7 @@ class Shelf(Protocol):
         """Return a file's content.
 
         Raises:
-            KeyError: there is no such file.
+            KeyError: There is no such file.
         """
 
     async def delete(self, name: str) -> bool:

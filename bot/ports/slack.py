@@ -62,7 +62,7 @@ class Remover(Protocol):
     """The part of forgetting in Slack.
 
     Raises:
-        Undelivered: any method; Slack did not accept it.
+        Undelivered: Any method; Slack did not accept it.
     """
 
     async def remove_shown(self, shown: Shown) -> int:
@@ -81,8 +81,8 @@ class Remover(Protocol):
         They are looked for in the channel for the people who run the bot, and in direct messages with admins.
 
         Args:
-            known: ids of the files of which it is noted what they show.
-            before: the time.
+            known: Ids of the files of which it is noted what they show.
+            before: The time.
         """
 
     async def report_forgotten(self, request: ForgetRequest, versions: Sequence[int]) -> None:
@@ -112,7 +112,7 @@ class Announcer(Remover, Protocol):
     message. In that case the method looks for it first; if it was posted twice after all, the earliest copy stays.
 
     Raises:
-        Undelivered: any method; Slack did not accept the message.
+        Undelivered: Any method; Slack did not accept the message.
     """
 
     async def post_card(self, card: Card, *, again: bool) -> str:
@@ -125,18 +125,18 @@ class Announcer(Remover, Protocol):
         """Tell the asker and the question's new owner in its thread who has it now.
 
         Args:
-            card: the new category and its owner.
-            message_id: id of the correction that moved the question.
-            again: an earlier attempt may have posted it.
+            card: The new category and its owner.
+            message_id: Id of the correction that moved the question.
+            again: An earlier attempt may have posted it.
         """
 
     async def tell_feedback(self, card: Card, *, message_id: str, again: bool) -> None:
         """Tell the owner, or staff if there is none, in the question's thread what the asker still needs.
 
         Args:
-            card: the card with the asker's feedback.
-            message_id: id of this message.
-            again: an earlier attempt may have posted it.
+            card: The card with the asker's feedback.
+            message_id: Id of this message.
+            again: An earlier attempt may have posted it.
         """
 
     async def utc_offset(self, card: Card) -> timedelta:
@@ -149,19 +149,19 @@ class Announcer(Remover, Protocol):
         """Remind the owner in the question's thread that nobody has taken it up.
 
         Args:
-            card: the card with its owner.
-            message_id: id of this message.
-            again: an earlier attempt may have posted it.
+            card: The card with its owner.
+            message_id: Id of this message.
+            again: An earlier attempt may have posted it.
         """
 
     async def ask_author(self, question_id: str, author: Author, *, message_id: str, again: bool) -> None:
         """Ask an author in private whether the words that a colleague asked about may be used.
 
         Args:
-            question_id: the question that holds the words.
-            author: the author, and the message with the words.
-            message_id: id of this message.
-            again: an earlier attempt may have posted it.
+            question_id: The question that holds the words.
+            author: The author, and the message with the words.
+            message_id: Id of this message.
+            again: An earlier attempt may have posted it.
         """
 
     async def send_on(self, card: Card, category: Category | None, *, again: bool) -> list[tuple[str, str]]:
@@ -199,10 +199,10 @@ class Announcer(Remover, Protocol):
         """Tell the ops channel, if there is one, about trouble that only operators can end.
 
         Args:
-            text: key of the text.
-            facts: values for its placeholders.
-            message_id: id of this message.
-            again: an earlier attempt may have posted it.
+            text: Key of the text.
+            facts: Values for its placeholders.
+            message_id: Id of this message.
+            again: An earlier attempt may have posted it.
         """
 
     async def tell_limit(self, arrival: Arrival, refusal: LimitRefusal) -> None:
@@ -223,9 +223,9 @@ class Announcer(Remover, Protocol):
         """Post or update the messages of a proposal: in the ops channel, else in a direct message to each admin.
 
         Args:
-            proposal: the proposal as it is now.
-            release: the version that it proposes; None before it is trained.
-            serving: the version that answers now.
+            proposal: The proposal as it is now.
+            release: The version that it proposes; None before it is trained.
+            serving: The version that answers now.
 
         Returns:
             The messages: channel → ts.
@@ -235,16 +235,16 @@ class Announcer(Remover, Protocol):
         """Ask in the ops channel, else each admin, whether the company allows training, unless that stands there.
 
         Args:
-            student: the model that would be trained.
-            paused: whether trainings took place before, which wait now.
+            student: The model that would be trained.
+            paused: Whether trainings took place before, which wait now.
         """
 
     async def tell_asker(self, person: str, models: Sequence[ModelName]) -> None:
         """Tell a person in a direct message what happens with questions, unless that stands there.
 
         Args:
-            person: the person's id.
-            models: the models that are asked now.
+            person: The person's id.
+            models: The models that are asked now.
         """
 
     async def home_offset(self) -> timedelta:
@@ -257,8 +257,8 @@ class Announcer(Remover, Protocol):
         """Post the Monday summary in the ops channel, else to each admin, unless it is there already.
 
         Args:
-            digest: the summary; its question is shown as a link.
-            prompt: names the categories.
+            digest: The summary; its question is shown as a link.
+            prompt: Names the categories.
         """
 
     async def post_missed(self, missed: Missed, *, message_id: str, again: bool) -> None:
@@ -270,9 +270,9 @@ class Announcer(Remover, Protocol):
         """Tell the ops channel, if there is one, which release serves now.
 
         Args:
-            release: the release that serves now.
-            by: who switched.
-            note: why it was switched although the gate did not pass it.
-            message_id: id of this switch; a release may be switched to more than once.
-            again: an earlier attempt may have posted it.
+            release: The release that serves now.
+            by: Who switched.
+            note: Why it was switched although the gate did not pass it.
+            message_id: Id of this switch; a release may be switched to more than once.
+            again: An earlier attempt may have posted it.
         """

@@ -189,7 +189,7 @@ class Corrections(Protocol):
         """Append a correction. Two presses cannot both become number n.
 
         Raises:
-            Exception: the database's own error, if this (question, seq) exists.
+            Exception: The database's own error, if this (question, seq) exists.
         """
 
     async def of(self, question_id: str) -> list[Correction]:
@@ -233,7 +233,7 @@ class StoredFeedback(Protocol):
         """Append feedback.
 
         Raises:
-            Exception: the database's own error, if this (question, seq) exists.
+            Exception: The database's own error, if this (question, seq) exists.
         """
 
     async def of(self, question_id: str) -> list[AskerFeedback]:
@@ -307,10 +307,10 @@ class Rows(Protocol):
         """Withdraw what `settled_anew` finds, and return the ids.
 
         Args:
-            person: who settled them.
-            since: from when on.
-            at: the time by which `restore_anew` knows them.
-            now: the time.
+            person: Who settled them.
+            since: From when on.
+            at: The time by which `restore_anew` knows them.
+            now: The time.
         """
 
     async def restore_anew(self, person: str, at: datetime, now: datetime) -> list[str]:
@@ -355,7 +355,7 @@ class Rows(Protocol):
         """Return the same since the newest training was confirmed or proposed.
 
         Args:
-            private: whether rows that are not public count too.
+            private: Whether rows that are not public count too.
         """
 
     async def last_change(self) -> datetime | None:
@@ -372,8 +372,8 @@ class Rows(Protocol):
         """Yield what `changed` yields, without rows that were not changed since a known time.
 
         Args:
-            known: id → when the row was changed.
-            since: as in `changed`.
+            known: Id → when the row was changed.
+            since: As in `changed`.
         """
 
     async def in_groups(self, groups: Collection[str]) -> list[Row]:
@@ -472,7 +472,7 @@ class StoredProposals(Protocol):
         """Insert a proposal.
 
         Raises:
-            Exception: the database's own error, if the fine-tune has one, or another one is in this state.
+            Exception: The database's own error, if the fine-tune has one, or another one is in this state.
         """
 
     async def get(self, finetune_id: str) -> Proposal | None: ...
@@ -546,7 +546,7 @@ class Batches(Protocol):
         """Insert a batch.
 
         Raises:
-            Exception: the database's own error, if the release has an open batch.
+            Exception: The database's own error, if the release has an open batch.
         """
 
     async def get(self, batch_id: str) -> Batch | None: ...
@@ -613,10 +613,10 @@ class Outbox(Protocol):
         """Lease the oldest due and unclaimed entry that has no older open entry of its topic and key.
 
         Args:
-            owner: the worker, for people who look into the database.
-            now: the current time.
-            lease: how long the entry is held.
-            topics: claim only from these topics; None means any.
+            owner: The worker, for people who look into the database.
+            now: The current time.
+            lease: How long the entry is held.
+            topics: Claim only from these topics; None means any.
         """
 
     async def hand_back(self, owner: str, now: datetime) -> int:
@@ -659,9 +659,9 @@ class DueWork(NamedTuple):
     """The work that a replica could do now.
 
     Attributes:
-        arrivals: whether an arrival could be claimed.
-        entries: for each queue of outbox entries, whether one could be claimed.
-        finetunes: whether a fine-tune is under way.
+        arrivals: Whether an arrival could be claimed.
+        entries: For each queue of outbox entries, whether one could be claimed.
+        finetunes: Whether a fine-tune is under way.
     """
 
     arrivals: bool
@@ -733,10 +733,10 @@ class StoredAudiences(Protocol):
         """Store the audience of up to `most` questions and as many rows of a channel whose audience is unknown.
 
         Args:
-            channel: the id; None means rows without a channel, which were imported.
-            audience: what Slack says about the channel.
-            most: upper bound per kind.
-            now: the time, for the mirror, which is told of what is public.
+            channel: The id; None means rows without a channel, which were imported.
+            audience: What Slack says about the channel.
+            most: Upper bound per kind.
+            now: The time, for the mirror, which is told of what is public.
 
         Returns:
             The number of changed questions and rows.
@@ -769,16 +769,16 @@ class IndexParts(Protocol):
         """Return the parts by name; none if nothing is kept that this maker made, or if it is damaged.
 
         Args:
-            maker: the name of the code that made them.
+            maker: The name of the code that made them.
         """
 
     async def put(self, maker: str, parts: Mapping[str, bytes | memoryview], forgotten: str | None) -> bool:
         """Replace what is kept, whoever made it.
 
         Args:
-            maker: the name of the code that made the parts.
-            parts: the parts by name.
-            forgotten: the position of FORGOTTEN_CURSOR when the rows were read.
+            maker: The name of the code that made the parts.
+            parts: The parts by name.
+            forgotten: The position of FORGOTTEN_CURSOR when the rows were read.
 
         Returns:
             False, and nothing is kept, if something was forgotten meanwhile.
@@ -817,11 +817,11 @@ class AuditLog(Protocol):
         """Append an entry. Call it last in a transaction: it locks the log until the end of that transaction.
 
         Args:
-            who: a person's user id, stored as an alias; OPERATOR or SYSTEM stay as they are.
-            act: what was done.
-            now: the time.
-            thing: the name or id of what it was done to.
-            facts: counts and names; never a text of a question.
+            who: A person's user id, stored as an alias; OPERATOR or SYSTEM stay as they are.
+            act: What was done.
+            now: The time.
+            thing: The name or id of what it was done to.
+            facts: Counts and names; never a text of a question.
         """
 
     async def alias(self, person: str) -> str:

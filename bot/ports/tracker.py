@@ -15,8 +15,8 @@ class Tracker(Protocol):
     All ids are ours, so a repeated call never creates a duplicate. Every method has a bounded deadline.
 
     Raises:
-        TrackerDown: any method; nothing or only a part was accepted.
-        TrackerRefused: any method; DATASET_GONE only from methods that name a dataset.
+        TrackerDown: Any method; nothing or only a part was accepted.
+        TrackerRefused: Any method; DATASET_GONE only from methods that name a dataset.
     """
 
     async def check(self) -> None:
@@ -48,9 +48,9 @@ class Tracker(Protocol):
         """Remove rows from the dataset, at most 1,000 at once. Unknown ids are no error.
 
         Args:
-            dataset: the dataset's id.
-            row_ids: ids of the rows.
-            erase: also remove them from all older versions, for good.
+            dataset: The dataset's id.
+            row_ids: Ids of the rows.
+            erase: Also remove them from all older versions, for good.
         """
 
     async def freeze(self, dataset: str, tag: str, row_ids: Sequence[str]) -> None:
@@ -74,8 +74,8 @@ class Tracker(Protocol):
         The tracker may take days for traces: ask `remembers`.
 
         Args:
-            dataset: the dataset's id; None if there is none.
-            traced: what is forgotten.
+            dataset: The dataset's id; None if there is none.
+            traced: What is forgotten.
         """
 
     async def remembers(self, dataset: str | None, traced: Traced) -> bool:

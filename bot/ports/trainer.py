@@ -12,8 +12,8 @@ class Trainer(Protocol):
     """A provider's fine-tuning API. A job is created in exactly one request, which is never retried.
 
     Raises:
-        ModelDown: any method but `create`; a later attempt may succeed.
-        ModelRefused: any method; a retry will not help.
+        ModelDown: Any method but `create`; a later attempt may succeed.
+        ModelRefused: Any method; a retry will not help.
     """
 
     async def upload(self, student: ModelName, name: str, lines: Iterable[bytes]) -> str:
@@ -23,16 +23,16 @@ class Trainer(Protocol):
         """Return whether the provider has finished reading an uploaded file.
 
         Raises:
-            ModelRefused: also where the provider cannot use the file.
+            ModelRefused: Also where the provider cannot use the file.
         """
 
     async def create(self, student: ModelName, file_id: str, finetune_id: str, suffix: str) -> Job:
         """Start the paid job, with `finetune_id` in its metadata, in exactly one request.
 
         Raises:
-            FileNotReady: the provider has not finished reading the file; there is no job.
-            ModelRefused: the provider said no; there is no job.
-            OutcomeUnknown: there may be a job; look for it with `find`.
+            FileNotReady: The provider has not finished reading the file; there is no job.
+            ModelRefused: The provider said no; there is no job.
+            OutcomeUnknown: There may be a job; look for it with `find`.
         """
 
     async def find(self, student: ModelName, finetune_id: str) -> Job | None:
@@ -54,5 +54,5 @@ class Trainer(Protocol):
         """Delete an uploaded file, and see that it is gone. A file that is not there is no error.
 
         Raises:
-            ModelRefused: the provider does not delete it.
+            ModelRefused: The provider does not delete it.
         """

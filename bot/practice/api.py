@@ -25,9 +25,9 @@ class WebApi:
     """The handler of `/api/<method>`.
 
     Args:
-        ws: the workspace.
-        methods: all methods by name.
-        cut: closes the connection of a request without a response.
+        ws: The workspace.
+        methods: All methods by name.
+        cut: Closes the connection of a request without a response.
     """
 
     def __init__(self, ws: Workspace, methods: dict[str, Method], cut: Callable[[Request], None]) -> None:
@@ -100,9 +100,9 @@ def conversation(ws: Workspace, args: Args, right: str) -> Channel:
     """Return the conversation that `channel` names.
 
     Args:
-        ws: the workspace.
-        args: the arguments of the call.
-        right: the second half of the scope, `read` or `history`; the first half follows from the conversation's kind.
+        ws: The workspace.
+        args: The arguments of the call.
+        right: The second half of the scope, `read` or `history`; the first half follows from the conversation's kind.
 
     Raises:
         SlackError: `channel_not_found`, also for a private channel or DM without the bot; `missing_scope`.

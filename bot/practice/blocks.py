@@ -234,9 +234,9 @@ def problems(blocks: list[Any], at: str, maximum: int) -> list[str]:
     """Return the problems for which Slack would refuse these blocks, each with its JSON pointer.
 
     Args:
-        blocks: the blocks.
-        at: the JSON pointer of `blocks`.
-        maximum: the largest allowed number of blocks.
+        blocks: The blocks.
+        at: The JSON pointer of `blocks`.
+        maximum: The largest allowed number of blocks.
     """
     check = _Check()
     if len(blocks) > maximum:

@@ -51,7 +51,7 @@ class Delivery:
         """Send a payload once and return the payload of its ack.
 
         Raises:
-            NotAckedError: the app cannot be reached, refuses, or takes longer than `Timing.ack`.
+            NotAckedError: The app cannot be reached, refuses, or takes longer than `Timing.ack`.
         """
         raise NotImplementedError
 

@@ -54,8 +54,8 @@ class InjectedFaults:
         """Deliver every event `copies` more times; 0 ends the duplication.
 
         Args:
-            copies: the number of extra deliveries.
-            new_event_ids: give each copy an event id of its own; otherwise the copies share the event's id.
+            copies: The number of extra deliveries.
+            new_event_ids: Give each copy an event id of its own; otherwise the copies share the event's id.
         """
         self.duplicates, self.new_event_ids = copies, new_event_ids
 

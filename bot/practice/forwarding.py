@@ -13,11 +13,11 @@ def forward(ws: Workspace, user_id: str, original: tuple[Channel, str], target: 
     """Post a person's message that forwards another one, with a text of its own or none.
 
     Args:
-        ws: the workspace.
-        user_id: the person who forwards.
-        original: the channel and ts of the message that is forwarded.
-        target: the channel, and the ts of the thread in it; an empty ts means none.
-        text: what the person writes above it.
+        ws: The workspace.
+        user_id: The person who forwards.
+        original: The channel and ts of the message that is forwarded.
+        target: The channel, and the ts of the thread in it; an empty ts means none.
+        text: What the person writes above it.
 
     Raises:
         SlackError: `channel_not_found` or `message_not_found` for the original; otherwise as `chat.say`.

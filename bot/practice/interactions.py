@@ -52,11 +52,11 @@ async def press_in_message(ws: Workspace, member: Member, place: Json, given: Js
     """Send `block_actions` for an element of a message: a press of a button, or a choice in a select.
 
     Args:
-        ws: the workspace.
-        member: the person.
-        place: the message's `channel` and `ts`.
-        given: the pressed element: its `block_id`, its `action_id` and the chosen value.
-        entered: the values of the other inputs, in the form of `state.values`.
+        ws: The workspace.
+        member: The person.
+        place: The message's `channel` and `ts`.
+        given: The pressed element: its `block_id`, its `action_id` and the chosen value.
+        entered: The values of the other inputs, in the form of `state.values`.
 
     Raises:
         SlackError: `stale_action` if the message, now and before its last change, has no such element or option;

@@ -41,8 +41,8 @@ class Person:
     """A sample person in one window. Use as `async with Person(server.url, user_id) as person`.
 
     Args:
-        url: the workspace's address (`Server.url`).
-        user_id: the id of one of `Server.people`.
+        url: The workspace's address (`Server.url`).
+        user_id: The id of one of `Server.people`.
 
     Every action raises `RefusedError` if the workspace refuses it: `operation_timeout`, `dispatch_failed` and others.
     """
@@ -89,7 +89,7 @@ class Person:
         """Return the first frame that `wanted` accepts and that was not returned before.
 
         Raises:
-            TimeoutError: no such frame arrived within `timeout` seconds; the message shows the last ones that did.
+            TimeoutError: No such frame arrived within `timeout` seconds; the message shows the last ones that did.
         """
         for frame in self._frames:
             if wanted(frame):
@@ -152,9 +152,9 @@ class Person:
         """Press a button of a message (as `message` and `answer` return it) or of a view.
 
         Args:
-            holder: the message, with its `channel`, or the view.
-            which: the button's action_id, or a predicate on elements.
-            values: the values of the other inputs, in the form of `state.values`.
+            holder: The message, with its `channel`, or the view.
+            which: The button's action_id, or a predicate on elements.
+            values: The values of the other inputs, in the form of `state.values`.
         """
         block, element = _find_element(holder["blocks"], which)
         await self._act(holder, block, element, {}, values)

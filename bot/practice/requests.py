@@ -35,7 +35,7 @@ class HttpMode(Delivery):
         """Send the challenge to this URL, and use the URL from now on if the challenge comes back.
 
         Raises:
-            NotAckedError: nothing answers at the URL, or the answer does not repeat the challenge.
+            NotAckedError: Nothing answers at the URL, or the answer does not repeat the challenge.
         """
         challenge = secrets.token_hex(16)
         response = await self._post(url, json.dumps({"type": "url_verification", "challenge": challenge}), _JSON)
@@ -48,7 +48,7 @@ class HttpMode(Delivery):
         """Send one request and return the body of the response: its JSON, its text as `{"text": …}`, or None if empty.
 
         Raises:
-            NotAckedError: the app cannot be reached, its status is not 200, or it took longer than `Timing.ack`.
+            NotAckedError: The app cannot be reached, its status is not 200, or it took longer than `Timing.ack`.
         """
         if kind == "events_api":
             body, content_type = json.dumps(payload), _JSON
@@ -84,8 +84,8 @@ class HttpMode(Delivery):
         """Return the headers that sign a body with the signing secret.
 
         Args:
-            body: the request body.
-            age: how many seconds before now the timestamp lies.
+            body: The request body.
+            age: How many seconds before now the timestamp lies.
         """
         timestamp = str(int(self._clock() - age))
         digest = hmac.new(self.signing_secret.encode(), f"v0:{timestamp}:{body}".encode(), hashlib.sha256).hexdigest()

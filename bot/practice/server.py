@@ -73,7 +73,7 @@ class Server:
         """Switch to HTTP mode with this request URL.
 
         Raises:
-            NotAckedError: nothing answers at the URL, or the answer does not repeat the challenge.
+            NotAckedError: Nothing answers at the URL, or the answer does not repeat the challenge.
         """
         await self.workspace.requests.verify(url)
 
@@ -95,12 +95,12 @@ async def serve(workspace: Workspace, port: int = 0, routes: Sequence[BaseRoute]
     """Serve a workspace on 127.0.0.1 until the block ends.
 
     Args:
-        workspace: the workspace to serve.
-        port: the TCP port; 0 takes any free one.
-        routes: extra routes of the calling program, beside the stand-in's own.
+        workspace: The workspace to serve.
+        port: The TCP port; 0 takes any free one.
+        routes: Extra routes of the calling program, beside the stand-in's own.
 
     Raises:
-        OSError: the port is taken.
+        OSError: The port is taken.
     """
     listener = _listen(port)
     workspace.url = f"http://{_HOST}:{listener.getsockname()[1]}/"

@@ -106,7 +106,7 @@ class SocketMode(Delivery):
         """Send an envelope to the next socket and return the payload of its ack.
 
         Raises:
-            NotAckedError: no socket is open, the socket closed, or the ack took longer than `Timing.ack`.
+            NotAckedError: No socket is open, the socket closed, or the ack took longer than `Timing.ack`.
         """
         if not self._sockets:
             raise NotAckedError("connection_failed")

@@ -30,15 +30,15 @@ class Workspace:
     """A sample workspace in which one app, described by its manifest, is installed.
 
     Args:
-        manifest: the app's parsed manifest (Slack's schema) with its name, commands, shortcuts, scopes and events.
-        clock: returns seconds since 1970, for timestamps and for the expiry of trigger_ids, response_urls and tickets.
-        state: a JSON file that keeps messages, files and locales across restarts; None keeps nothing.
-        timing: the deadline of acks and the delays of redelivery, in seconds of the event loop.
+        manifest: The app's parsed manifest (Slack's schema) with its name, commands, shortcuts, scopes and events.
+        clock: Returns seconds since 1970, for timestamps and for the expiry of trigger_ids, response_urls and tickets.
+        state: A JSON file that keeps messages, files and locales across restarts; None keeps nothing.
+        timing: The deadline of acks and the delays of redelivery, in seconds of the event loop.
 
     Callers use `people`, `sample` (the channels), `faults` and `sockets.disconnect`; `serve` needs the rest.
 
     Raises:
-        ValueError: the file `state` exists but is not JSON.
+        ValueError: The file `state` exists but is not JSON.
     """
 
     def __init__(
@@ -115,8 +115,8 @@ class Workspace:
         """Deliver an event to the app if the manifest subscribes to it.
 
         Args:
-            event: the event.
-            name: the event's name in the manifest where it differs from its type, such as `message.channels`.
+            event: The event.
+            name: The event's name in the manifest where it differs from its type, such as `message.channels`.
         """
         if (name or event["type"]) not in self.app.events:
             return

@@ -30,11 +30,11 @@ class Task:
     """One text to classify under a prompt.
 
     Attributes:
-        prompt: the system message and the categories.
-        text: the question.
-        examples: settled questions that are shown first.
-        only: the name of the only category that may be answered; None allows every category.
-        explain: whether a reason is asked for.
+        prompt: The system message and the categories.
+        text: The question.
+        examples: Settled questions that are shown first.
+        only: The name of the only category that may be answered; None allows every category.
+        explain: Whether a reason is asked for.
     """
 
     prompt: Prompt
@@ -65,8 +65,8 @@ class Shape:
     """A form of request. The default is OpenAI's own; a refusal that names a parameter leads to a simpler shape.
 
     Attributes:
-        form: how the answer's form is asked for.
-        without: names of the parameters that are left out.
+        form: How the answer's form is asked for.
+        without: Names of the parameters that are left out.
     """
 
     form: Literal["json_schema", "json_object", "text"] = "json_schema"

@@ -73,8 +73,8 @@ class OpenAIBatcher:
     """`ports.Batcher` over `/v1/files` and `/v1/batches`.
 
     Args:
-        providers: the SDK clients.
-        model: knows the request shape that each model accepts; batches use the same shape.
+        providers: The SDK clients.
+        model: Knows the request shape that each model accepts; batches use the same shape.
     """
 
     def __init__(self, providers: Providers, model: OpenAIModel) -> None:
@@ -86,8 +86,8 @@ class OpenAIBatcher:
 
         Raises:
             Refused: NO_BATCHES, when it has none.
-            ModelDown: the provider is down or overloaded.
-            ModelRefused: the provider refused the request.
+            ModelDown: The provider is down or overloaded.
+            ModelRefused: The provider refused the request.
         """
         with translate_errors():
             try:
@@ -103,16 +103,16 @@ class OpenAIBatcher:
         """Upload the questions, start a batch and return its id. The creation is never retried.
 
         Args:
-            model: the model that answers.
-            prompt: the system message and the categories.
+            model: The model that answers.
+            prompt: The system message and the categories.
             asked: (key, text, examples) of each question.
-            run_id: goes into the batch's metadata, where `find` looks for it.
+            run_id: Goes into the batch's metadata, where `find` looks for it.
 
         Raises:
             Refused: BATCH_TOO_LARGE.
-            ModelDown: the upload failed for now; there is no batch.
-            ModelRefused: the provider refused; there is no batch.
-            OutcomeUnknown: there may be a batch; look for it with `find`.
+            ModelDown: The upload failed for now; there is no batch.
+            ModelRefused: The provider refused; there is no batch.
+            OutcomeUnknown: There may be a batch; look for it with `find`.
         """
         shape = self._model.shape(model)
         lines = [

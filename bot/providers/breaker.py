@@ -22,9 +22,9 @@ class Breaker:
     """A circuit breaker that opens after consecutive failures, and then admits one trial after each rest.
 
     Args:
-        failures: consecutive failures that open it.
-        rest_s: seconds between two trials.
-        now: a monotonic clock in seconds.
+        failures: Consecutive failures that open it.
+        rest_s: Seconds between two trials.
+        now: A monotonic clock in seconds.
     """
 
     def __init__(
@@ -61,8 +61,8 @@ class Breaker:
         A trouble that only people can end, or a `Retry-After` of at least one rest, opens the breaker at once.
 
         Args:
-            trouble: the kind of failure.
-            wait_s: the provider's `Retry-After`, in seconds.
+            trouble: The kind of failure.
+            wait_s: The provider's `Retry-After`, in seconds.
         """
         self.trouble = trouble
         at_once = trouble.lasting or (wait_s or 0.0) >= self._rest_s

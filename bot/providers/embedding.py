@@ -51,13 +51,13 @@ class Embeddings:
     """The vectors of one embedding model. Their number of dimensions is the model's.
 
     Args:
-        model: the embedding model.
-        providers: the SDK clients.
-        store: keeps vectors by the hash of the text, and the tokens that they cost.
-        clock: the time of a use.
-        estimator: counts the tokens of a text.
-        breaker: stops requests to a service that is down.
-        timeout_s: deadline of one try, in seconds.
+        model: The embedding model.
+        providers: The SDK clients.
+        store: Keeps vectors by the hash of the text, and the tokens that they cost.
+        clock: The time of a use.
+        estimator: Counts the tokens of a text.
+        breaker: Stops requests to a service that is down.
+        timeout_s: Deadline of one try, in seconds.
     """
 
     def __init__(  # noqa: PLR0913 - the ports, and what is known of the service
@@ -84,8 +84,8 @@ class Embeddings:
         """Return one vector of length 1 per text. Vectors that are not stored yet are asked for, and stored.
 
         Raises:
-            ModelDown: the service is down, overloaded or too slow.
-            ModelRefused: the service refused.
+            ModelDown: The service is down, overloaded or too slow.
+            ModelRefused: The service refused.
         """
         by_hash = {_hash(text): text for text in texts}
         known = await self._stored(list(by_hash))
@@ -208,7 +208,7 @@ def _matrix(answer: _Vectors, texts: int) -> FloatMatrix:
     """Return the vectors in the order of the texts, scaled to length 1.
 
     Raises:
-        ModelDown: with BROKEN, if the service gave other vectors than asked for.
+        ModelDown: With BROKEN, if the service gave other vectors than asked for.
     """
     data = answer.data
     if all(one.index is not None for one in data):

@@ -46,9 +46,9 @@ class OpenAIModel:
     finding it.
 
     Args:
-        providers: the SDK clients.
-        timeout_s: deadline of one request, in seconds.
-        budget_s: deadline of one answer, in seconds, however many requests it needs.
+        providers: The SDK clients.
+        timeout_s: Deadline of one request, in seconds.
+        budget_s: Deadline of one answer, in seconds, however many requests it needs.
     """
 
     def __init__(self, providers: Providers, *, timeout_s: float = 20.0, budget_s: float = BUDGET_S) -> None:
@@ -66,8 +66,8 @@ class OpenAIModel:
         """Ask the model, and ask once more if the answer is unusable.
 
         Raises:
-            ModelDown: the deadline passed, or the provider is down or overloaded.
-            ModelRefused: the provider refused, or both answers were unusable.
+            ModelDown: The deadline passed, or the provider is down or overloaded.
+            ModelRefused: The provider refused, or both answers were unusable.
         """
         client, answer = await self._ask(
             model, Task(prompt, text, examples, explain=explain or not self._providers.in_process(model.provider))
@@ -87,8 +87,8 @@ class OpenAIModel:
         """Return a reason for this category, from a model that may answer no other category.
 
         Raises:
-            ModelDown: as for `classify`.
-            ModelRefused: as for `classify`, or the prompt has no such category.
+            ModelDown: As for `classify`.
+            ModelRefused: As for `classify`, or the prompt has no such category.
         """
         only = prompt.category(category)
         if only is None:
@@ -210,11 +210,11 @@ async def _complete(
     """Return the completion, and the accepted shape, or None if it is uncertain which shape helped.
 
     Args:
-        client: the SDK client.
-        shape: the shape to try first; simpler ones follow.
-        model: the model's name at the provider.
-        task: the question.
-        proven: whether this shape was accepted before. If so, it is not blamed for an error that names nothing.
+        client: The SDK client.
+        shape: The shape to try first; simpler ones follow.
+        model: The model's name at the provider.
+        task: The question.
+        proven: Whether this shape was accepted before. If so, it is not blamed for an error that names nothing.
     """
     certain = True
     while True:

@@ -28,8 +28,8 @@ class ProviderProbe:
     """A probe that asks providers about models without asking a model, so it costs nothing.
 
     Args:
-        providers: the SDK clients.
-        thorough: where models are not listed, whether to check that questions are answered at the address.
+        providers: The SDK clients.
+        thorough: Where models are not listed, whether to check that questions are answered at the address.
     """
 
     def __init__(self, providers: Providers, *, thorough: bool = False) -> None:
@@ -40,12 +40,12 @@ class ProviderProbe:
         """Check that the model's provider answers, accepts our key, and does not deny the model.
 
         Args:
-            model: the model.
-            path: what the model is asked at.
+            model: The model.
+            path: What the model is asked at.
 
         Raises:
-            ModelDown: the provider does not answer or is in trouble.
-            ModelRefused: the provider or the model does not exist, or the key is refused.
+            ModelDown: The provider does not answer or is in trouble.
+            ModelRefused: The provider or the model does not exist, or the key is refused.
         """
         client = self._providers[model.provider].with_options(timeout=PROBE_SECONDS, max_retries=0)
         with translate_errors():
@@ -78,7 +78,7 @@ class ProviderProbe:
         """Check that something is deployed under the model's name: by a question without text, which is refused.
 
         Raises:
-            openai.APIStatusError: nothing is deployed there, or the key is refused.
+            openai.APIStatusError: Nothing is deployed there, or the key is refused.
         """
         try:
             empty: dict[str, list[object]] = {"messages": []} if path == CHAT else {"input": []}
@@ -91,8 +91,8 @@ class ProviderProbe:
         """Check that questions are answered at an address that lists no models: by an empty one, which is refused.
 
         Raises:
-            ModelRefused: with UNKNOWN_ADDRESS.
-            openai.APIStatusError: the key is refused.
+            ModelRefused: With UNKNOWN_ADDRESS.
+            openai.APIStatusError: The key is refused.
         """
         if not self._thorough or error.status_code not in WRONG_ADDRESS_STATUSES:
             return

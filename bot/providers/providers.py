@@ -37,16 +37,16 @@ class Provider:
     """The settings of one endpoint.
 
     Attributes:
-        name: the part of a model name before the slash.
-        base_url: the address, including `/v1`; None means OpenAI itself.
-        api_key: empty for a server without authentication.
+        name: The part of a model name before the slash.
+        base_url: The address, including `/v1`; None means OpenAI itself.
+        api_key: Empty for a server without authentication.
         kind: `azure` has its own rules for training; the others differ only in their address.
-        transport: replaces the network for a server within this process
+        transport: Replaces the network for a server within this process
             (`httpx2.ASGITransport(app, raise_app_exceptions=False)`).
-        trust: the certificate authorities to trust; None means the SDK's default.
+        trust: The certificate authorities to trust; None means the SDK's default.
 
     Raises:
-        ValueError: a required address is missing, or the key cannot be sent in a header.
+        ValueError: A required address is missing, or the key cannot be sent in a header.
     """
 
     name: str
@@ -100,7 +100,7 @@ class Providers(Mapping[str, "sdk.AsyncOpenAI"]):
     """The SDK clients of the configured providers by name, created on first use. Close them with `aclose`.
 
     Raises:
-        UnknownProvider: by `providers[name]`; it is both a ModelRefused and a KeyError.
+        UnknownProvider: By `providers[name]`; it is both a ModelRefused and a KeyError.
     """
 
     def __init__(self, providers: Iterable[Provider]) -> None:

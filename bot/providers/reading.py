@@ -168,8 +168,8 @@ class UnusableAnswer(Exception):  # noqa: N818 - reads as what happened
     """An answer that cannot be shown. The message quotes nothing of it.
 
     Attributes:
-        wrong_form: the answer is not in the requested form, so a plainer request may help.
-        trouble: what is wrong if the next answer is no better.
+        wrong_form: The answer is not in the requested form, so a plainer request may help.
+        trouble: What is wrong if the next answer is no better.
     """
 
     def __init__(self, why: str, *, wrong_form: bool = False, trouble: Trouble = Trouble.UNUSABLE) -> None:
@@ -182,7 +182,7 @@ def category_and_answer(choice: CompletionChoice, prompt: Prompt) -> tuple[Categ
     """Return the answered category, and the answer as the model wrote it.
 
     Raises:
-        UnusableAnswer: a refusal, an answer cut short or filtered, no answer in the text, or one that plainly means
+        UnusableAnswer: A refusal, an answer cut short or filtered, no answer in the text, or one that plainly means
             none of the prompt's categories.
     """
     content = content_of(choice)
@@ -220,9 +220,9 @@ def confidence(content: str, tokens: Sequence[TokenLogprob], span: tuple[int, in
     character.
 
     Args:
-        content: the text that the model wrote.
-        tokens: its tokens, in order.
-        span: the place of the label in the text, with its closing mark.
+        content: The text that the model wrote.
+        tokens: Its tokens, in order.
+        span: The place of the label in the text, with its closing mark.
     """
     begin = b"".join(token.raw for token in tokens).find(content.encode())
     if span is None or begin < 0:
@@ -243,10 +243,10 @@ def next_likely(
     """Return the names that the alternatives to the label's first token begin, the likeliest first.
 
     Args:
-        content: the text that the model wrote.
-        tokens: its tokens, in order, with their alternatives.
-        span: the place of the label in the text, with its closing mark.
-        names: the names that may be answered.
+        content: The text that the model wrote.
+        tokens: Its tokens, in order, with their alternatives.
+        span: The place of the label in the text, with its closing mark.
+        names: The names that may be answered.
     """
     begin = b"".join(token.raw for token in tokens).find(content.encode())
     if span is None or begin < 0:

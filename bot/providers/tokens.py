@@ -73,7 +73,7 @@ class OfflineEstimator:
         """Count the tokens that a provider bills for one epoch of a training file with these lines.
 
         Raises:
-            ValueError: the file is not JSON Lines of chat examples; `training_file.check` finds the lines.
+            ValueError: The file is not JSON Lines of chat examples; `training_file.check` finds the lines.
         """
         try:
             return sum(tokens_of(json.loads(line)["messages"]) for line in lines if line.strip())

@@ -127,7 +127,7 @@ class OpenAITrainer:
     """`ports.Trainer` over `/v1/files` and `/v1/fine_tuning/jobs`.
 
     Args:
-        providers: the SDK clients.
+        providers: The SDK clients.
     """
 
     def __init__(self, providers: Providers) -> None:
@@ -139,8 +139,8 @@ class OpenAITrainer:
         Azure requires a byte order mark and gets one.
 
         Raises:
-            ModelDown: the upload may be retried; a second copy of the file does no harm.
-            ModelRefused: the provider does not accept this file.
+            ModelDown: The upload may be retried; a second copy of the file does no harm.
+            ModelRefused: The provider does not accept this file.
         """
         client = self._providers[student.provider]
         mark = BOM if self._providers.kind(student.provider) == "azure" else b""
@@ -181,8 +181,8 @@ class OpenAITrainer:
         """Return whether the provider has finished reading an uploaded file, or does not show its state.
 
         Raises:
-            ModelDown: the provider could not be asked.
-            ModelRefused: the provider cannot use the file.
+            ModelDown: The provider could not be asked.
+            ModelRefused: The provider cannot use the file.
         """
         files = self._providers[student.provider].files
         with translate_errors():
@@ -201,10 +201,10 @@ class OpenAITrainer:
         parameter proves that there is no job, so the request is repeated without this parameter.
 
         Raises:
-            FileNotReady: there is no job, because the provider has not finished reading the file.
-            ModelRefused: there is no job: any 4xx except 408 and 409, or no connection could be made. A rate limit
+            FileNotReady: There is no job, because the provider has not finished reading the file.
+            ModelRefused: There is no job: any 4xx except 408 and 409, or no connection could be made. A rate limit
                 (429) refuses the request itself (RFC 6585).
-            OutcomeUnknown: there may be a job: no answer, 408, 409, 5xx, or an answer without a job.
+            OutcomeUnknown: There may be a job: no answer, 408, 409, 5xx, or an answer without a job.
         """
         client = self._providers[student.provider].with_options(max_retries=0)
         azure = self._providers.kind(student.provider) == "azure"
@@ -246,8 +246,8 @@ class OpenAITrainer:
         The provider's filter is only an optimisation. If it finds nothing or is refused, all jobs are searched.
 
         Raises:
-            ModelDown: the jobs could not be listed for now.
-            ModelRefused: the provider refused to list the jobs.
+            ModelDown: The jobs could not be listed for now.
+            ModelRefused: The provider refused to list the jobs.
         """
         client = self._providers[student.provider]
         wanted = {JOB_METADATA_KEY: finetune_id}

@@ -49,7 +49,7 @@ class Upload(io.RawIOBase):
         """Unpack the next bytes.
 
         Raises:
-            io.UnsupportedOperation: they are neither the first ones nor those after the last read.
+            io.UnsupportedOperation: They are neither the first ones nor those after the last read.
         """
         if not self._place:
             self._unpacking, self._rest, self._next = zlib.decompressobj(), self._packed, 0

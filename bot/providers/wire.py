@@ -66,8 +66,8 @@ async def read(call: "Awaitable[LegacyAPIResponse[Any] | Response]", shape: type
     """Return the validated body of a raw response; the SDK alone does not validate bodies.
 
     Raises:
-        openai.OpenAIError: any error of the SDK; an APIStatusError also for an error in the body of a 200.
-        pydantic.ValidationError: broken JSON, or JSON of another shape.
+        openai.OpenAIError: Any error of the SDK; an APIStatusError also for an error in the body of a 200.
+        pydantic.ValidationError: Broken JSON, or JSON of another shape.
     """
     response = await call
     try:
@@ -232,11 +232,11 @@ def translate_errors(hide: str = "") -> Iterator[None]:
     """Turn the SDK's errors into ours, without their causes, which hold the requests.
 
     Args:
-        hide: a question's text, which must not appear in a message.
+        hide: A question's text, which must not appear in a message.
 
     Raises:
-        ModelDown: timeout, connection error, 408, 409, 429, 5xx, or a malformed body.
-        ModelRefused: any other status, and 429 if it is about payment.
+        ModelDown: Timeout, connection error, 408, 409, 429, 5xx, or a malformed body.
+        ModelRefused: Any other status, and 429 if it is about payment.
     """
     try:
         yield

@@ -64,9 +64,9 @@ class WrittenAnswer:
     """An answer as the model wrote it.
 
     Attributes:
-        category: the written label; None if it is unfinished, or more than one.
-        reason: the written reason; empty if there is none.
-        span: the place of the label in the text, with its closing mark; None if it has no such place.
+        category: The written label; None if it is unfinished, or more than one.
+        reason: The written reason; empty if there is none.
+        span: The place of the label in the text, with its closing mark; None if it has no such place.
     """
 
     category: str | None
@@ -82,9 +82,9 @@ def written_answer(
     """Return the answer that stands in a text; None if there is none.
 
     Args:
-        text: what the model wrote.
-        is_label: whether a text plainly means one category.
-        explained: returns the label that a text begins with, and the explanation behind it.
+        text: What the model wrote.
+        is_label: Whether a text plainly means one category.
+        explained: Returns the label that a text begins with, and the explanation behind it.
     """
     inner = _decoded(text)
     if inner != text:

@@ -379,10 +379,10 @@ async def tell_operators(tx: Transaction, now: datetime, text: str, **facts: str
     """Queue a message about trouble that only operators can end, at most one with this text per `REPORT_INTERVAL`.
 
     Args:
-        tx: the transaction.
-        now: the current time.
-        text: the key of the text in handlers/texts/.
-        **facts: values for its placeholders.
+        tx: The transaction.
+        now: The current time.
+        text: The key of the text in handlers/texts/.
+        **facts: Values for its placeholders.
     """
     # This lease is never released early.
     if await tx.leases.acquire(f"{OPERATORS_TOPIC}:{text}", uuid.uuid4().hex, now, REPORT_INTERVAL):

@@ -160,7 +160,7 @@ class LeasedOutbox(LeasedQueue[OutboxItem]):
     """The outbox: entries of some topics.
 
     Attributes:
-        topics: these topics.
+        topics: These topics.
     """
 
     def __init__(

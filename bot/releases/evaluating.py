@@ -46,17 +46,17 @@ class Evaluating:
     """Evaluations: a release is asked settled questions, its answers are stored, and the gate decides.
 
     Args:
-        store: the rows and the answers; an interrupted run continues from the stored answers.
-        model: the model port, for all providers.
-        clock: the time of the answers.
-        neighbours: the source of examples for a release with recall.
-        estimator: the price of the answers.
-        per_second: provider → classifications per second, where it differs from PER_SECOND.
-        pauses: seconds; replaces ROUND_PAUSES.
-        embedded: tells the revision of the embedded model. Questions that another revision answered are asked anew.
-        attacks: returns the attacks on a prompt, which a release is asked besides.
-        guarded: whether rows are set aside (`shares.py`).
-        private_rows: whether models elsewhere are asked rows, too, that not everybody may read.
+        store: The rows and the answers; an interrupted run continues from the stored answers.
+        model: The model port, for all providers.
+        clock: The time of the answers.
+        neighbours: The source of examples for a release with recall.
+        estimator: The price of the answers.
+        per_second: Provider → classifications per second, where it differs from PER_SECOND.
+        pauses: Seconds; replaces ROUND_PAUSES.
+        embedded: Tells the revision of the embedded model. Questions that another revision answered are asked anew.
+        attacks: Returns the attacks on a prompt, which a release is asked besides.
+        guarded: Whether rows are set aside (`shares.py`).
+        private_rows: Whether models elsewhere are asked rows, too, that not everybody may read.
     """
 
     def __init__(  # noqa: PLR0913 - the ports, and the pace
@@ -268,9 +268,9 @@ class Evaluating:
         """Return the release's answer to each of these rows; stored answers are not asked for again.
 
         Args:
-            release: the release to ask.
-            rows: the rows to ask about.
-            progress: called after each answer.
+            release: The release to ask.
+            rows: The rows to ask about.
+            progress: Called after each answer.
             keep: False for rows outside the dataset: stored answers are not used, and new ones are not stored.
 
         Raises:

@@ -85,9 +85,9 @@ class FairRows:
         model alone. Answers of another revision of the embedded model do not count.
 
         Args:
-            release: the release.
-            rows: rows of any split; held-out ones are skipped.
-            shown: texts that a prompt shows. Rows that are nearly the same are left out.
+            release: The release.
+            rows: Rows of any split; held-out ones are skipped.
+            shown: Texts that a prompt shows. Rows that are nearly the same are left out.
 
         Raises:
             Refused: NOT_DISJOINT, if the proof fails.
@@ -119,9 +119,9 @@ class FairRows:
         """Return the evidence of a comparison.
 
         Args:
-            candidate: the candidate's answers to usable rows. Held-out ones must be unseen by both releases.
-            serving: the serving release's answers to the same rows, in the same order.
-            both: the two releases.
+            candidate: The candidate's answers to usable rows. Held-out ones must be unseen by both releases.
+            serving: The serving release's answers to the same rows, in the same order.
+            both: The two releases.
         """
         rows = [one.row for one in candidate]
         new = await self.of(both.candidate, rows, both.shown)

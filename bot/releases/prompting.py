@@ -87,7 +87,7 @@ class Prompting:
         """Return the current prompt.
 
         Raises:
-            LookupError: no prompt is configured yet.
+            LookupError: No prompt is configured yet.
         """
         async with self._store.transaction() as tx:
             return await current_prompt(tx)
@@ -163,10 +163,10 @@ class Prompting:
         """Remove a category from the prompt, if present. Its rows stay unchanged until `move` is called.
 
         Args:
-            seen: the prompt that the person looked at.
-            category_id: the category to retire.
-            into: the category to which `move` will give the rows, checked before anything changes; None if undecided.
-            by: the person's id.
+            seen: The prompt that the person looked at.
+            category_id: The category to retire.
+            into: The category to which `move` will give the rows, checked before anything changes; None if undecided.
+            by: The person's id.
 
         Raises:
             Refused: PROMPT_CHANGED, UNKNOWN_CATEGORY (`into`), CATEGORY_KEPT (the catch-all, or one of the last two).
@@ -337,7 +337,7 @@ class Prompting:
         """Return the serving release's prompt.
 
         Raises:
-            LookupError: no release serves.
+            LookupError: No release serves.
         """
         async with self._store.transaction() as tx:
             serving = await tx.releases.serving()

@@ -33,8 +33,8 @@ class Attempt(Thing):
     """The result of an attempt to switch.
 
     Attributes:
-        evaluation: the figures that the gate decided on.
-        served: the release that now serves; None if the gate did not pass it.
+        evaluation: The figures that the gate decided on.
+        served: The release that now serves; None if the gate did not pass it.
     """
 
     evaluation: Evaluation
@@ -160,11 +160,11 @@ class Releasing:
         """Compare the release with the serving one, and switch if the gate passes it or an admin gives a reason.
 
         Args:
-            evaluating: compares the two.
-            release: the candidate.
-            by: the admin's id.
-            sentence: why the release should serve without a pass; stored; at least LEAST_SENTENCE characters.
-            progress: called after each answer of the comparison.
+            evaluating: Compares the two.
+            release: The candidate.
+            by: The admin's id.
+            sentence: Why the release should serve without a pass; stored; at least LEAST_SENTENCE characters.
+            progress: Called after each answer of the comparison.
 
         Raises:
             Refused: ALREADY_SERVING, SENTENCE_TOO_SHORT, or SERVING_CHANGED if somebody else switched meanwhile.
@@ -191,11 +191,11 @@ class Releasing:
         """Make a release serve, with its model and its prompt, whatever the gate says.
 
         Args:
-            release_id: the release that will serve.
-            by: the person's id.
+            release_id: The release that will serve.
+            by: The person's id.
             why: `switch` or OVERRIDE.
-            note: the sentence of an override.
-            over: id of the release that must still be serving.
+            note: The sentence of an override.
+            over: Id of the release that must still be serving.
 
         Raises:
             Refused: UNKNOWN_RELEASE, ALREADY_SERVING, SERVING_CHANGED.
@@ -242,8 +242,8 @@ class Releasing:
         """Switch back to the release that served before. A second rollback goes further back in history.
 
         Args:
-            by: the person's id.
-            over: id of the release that must still be serving.
+            by: The person's id.
+            over: Id of the release that must still be serving.
 
         Raises:
             Refused: NO_PREVIOUS_RELEASE, SERVING_CHANGED.

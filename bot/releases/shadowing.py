@@ -28,8 +28,8 @@ class ShadowReport(Thing):
     """The results of a shadow.
 
     Attributes:
-        today: number of questions that it was asked in the last 24 hours.
-        per_day: maximum number of questions in 24 hours.
+        today: Number of questions that it was asked in the last 24 hours.
+        per_day: Maximum number of questions in 24 hours.
     """
 
     release: Release
@@ -42,7 +42,7 @@ class Shadowing:
     """The one shadow release. Its questions wait in the outbox under their own topic, so they delay no card.
 
     Attributes:
-        per_day: maximum number of questions in 24 hours; further ones are skipped.
+        per_day: Maximum number of questions in 24 hours; further ones are skipped.
     """
 
     def __init__(  # noqa: PLR0913 - the ports, and what the settings choose

@@ -23,9 +23,9 @@ class ComparedTexts:
     """A growing set of texts, each of which was compared with all before it.
 
     Args:
-        index: holds the texts.
-        meanings: is told of texts that may be encoded.
-        private: whether texts that not everybody may read may be encoded too.
+        index: Holds the texts.
+        meanings: Is told of texts that may be encoded.
+        private: Whether texts that not everybody may read may be encoded too.
     """
 
     def __init__(self, index: Index, meanings: Meanings, *, private: bool) -> None:
@@ -87,8 +87,8 @@ class TextNumbers:
     """Many texts, each as its slot, which takes four bytes. The texts themselves are not held.
 
     Args:
-        texts: the texts that are known; a new one is added and compared.
-        lock: is held whenever these are used.
+        texts: The texts that are known; a new one is added and compared.
+        lock: Is held whenever these are used.
     """
 
     def __init__(self, texts: ComparedTexts, lock: asyncio.Lock) -> None:
@@ -148,8 +148,8 @@ class TextNumbers:
         """Return which texts belong to groups in conflict (`conflict.py`).
 
         Args:
-            groups: the group of each text, numbered from 0.
-            categories: the number of each text's category.
+            groups: The group of each text, numbered from 0.
+            categories: The number of each text's category.
         """
         async with self._lock:
             return await asyncio.to_thread(self._contested, groups, categories)

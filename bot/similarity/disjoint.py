@@ -17,10 +17,10 @@ async def overlapping_ids(
     """Return the ids of the rows whose question is among the other rows, by group or as a near-copy.
 
     Args:
-        neighbours: finds near-copies.
-        rows: the rows to look up.
-        others: the rows to search.
-        shown: further texts to compare with, such as the examples of a prompt.
+        neighbours: Finds near-copies.
+        rows: The rows to look up.
+        others: The rows to search.
+        shown: Further texts to compare with, such as the examples of a prompt.
     """
     groups = {other.group for other in others}
     texts = [*(other.text for other in others), *shown]

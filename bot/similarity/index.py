@@ -268,8 +268,8 @@ class Index:
         """Return the `share` of different words and the text of a slot; None if a slip or a repeated word is in it.
 
         Args:
-            words: the numbers of words, each with whether it is a slip away from another known one.
-            slot: the slot.
+            words: The numbers of words, each with whether it is a slip away from another known one.
+            slot: The slot.
         """
         start, end = self._content_ends[slot : slot + 2]
         others = {*self._contents[start:end]}
@@ -285,8 +285,8 @@ class Index:
         """Return the slots of texts with enough of these words, and few enough others, to be near.
 
         Args:
-            words: the content words of a text.
-            spelt: each word → the known words that it may be.
+            words: The content words of a text.
+            spelt: Each word → the known words that it may be.
         """
         may_lack, frequency = missing(len(words)), self._frequencies.__getitem__
         spare = [len(words) > SHORT or not word.isdecimal() for word in spelt]

@@ -29,11 +29,11 @@ class KeptFacts(Thing):
     """Facts of a kept index.
 
     Attributes:
-        newest: the `touched_at` up to which rows were read.
-        compared: the number of texts that were compared with all before them.
-        forgotten: the position of FORGOTTEN_CURSOR when the rows were read.
-        encoder: the name of the encoder that made the vectors.
-        conflicts: all conflicts among the rows.
+        newest: The `touched_at` up to which rows were read.
+        compared: The number of texts that were compared with all before them.
+        forgotten: The position of FORGOTTEN_CURSOR when the rows were read.
+        encoder: The name of the encoder that made the vectors.
+        conflicts: All conflicts among the rows.
     """
 
     newest: datetime

@@ -35,11 +35,11 @@ class Meanings:
     """The vectors of texts by slot.
 
     Args:
-        encoder: makes the vectors; without one, nothing is known of meaning.
-        text_of: returns the text of a slot that waits without one.
+        encoder: Makes the vectors; without one, nothing is known of meaning.
+        text_of: Returns the text of a slot that waits without one.
 
     Attributes:
-        hidden: slots whose text the encoder is not to read.
+        hidden: Slots whose text the encoder is not to read.
     """
 
     def __init__(self, encoder: TextEncoder | None, text_of: Callable[[int], str] = str) -> None:
@@ -194,8 +194,8 @@ class Meanings:
         It is exact for the `COMPARED` slots that are most alike, and estimated from codes for the others.
 
         Args:
-            vector: the text's vector; None if there is none.
-            by_words: the likeness by words of each slot, 0..1.
+            vector: The text's vector; None if there is none.
+            by_words: The likeness by words of each slot, 0..1.
         """
         if vector is None:
             return by_words
@@ -221,8 +221,8 @@ class Meanings:
         """Return which of these slots are known by meaning, and their vectors.
 
         Args:
-            below: leave out slots from this one on.
-            among: the slots.
+            below: Leave out slots from this one on.
+            among: The slots.
         """
         slots = self._slots[: self._kept]
         places = np.flatnonzero((slots < below) & np.isin(slots, [*among]))

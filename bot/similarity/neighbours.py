@@ -40,11 +40,11 @@ class RowNeighbours:
     a transaction.
 
     Args:
-        store: where the rows are kept.
-        now: a monotonic clock in seconds.
-        encoder: the encoder of questions; without one, likeness is by words alone.
-        encoder_name: the encoder's name; vectors that another one made are not read.
-        private: whether the encoder gets rows, too, that not everybody may read.
+        store: Where the rows are kept.
+        now: A monotonic clock in seconds.
+        encoder: The encoder of questions; without one, likeness is by words alone.
+        encoder_name: The encoder's name; vectors that another one made are not read.
+        private: Whether the encoder gets rows, too, that not everybody may read.
     """
 
     def __init__(
@@ -300,7 +300,7 @@ class RowNeighbours:
         Calls that wait for each other share a read: one that began after a call was made is as new as its own.
 
         Args:
-            many: as in `_refresh`.
+            many: As in `_refresh`.
         """
         before = self._reads
         async with self._lock:
@@ -312,7 +312,7 @@ class RowNeighbours:
         """Read the rows that changed.
 
         Args:
-            many: whether page after page is written now. The overlap is then read only every `LATE_COMMIT`, and no
+            many: Whether page after page is written now. The overlap is then read only every `LATE_COMMIT`, and no
                 conflicts are looked for: both would take longer with each page.
         """
         began = self._now()

@@ -19,8 +19,8 @@ class OpenTexts:
     A new question is compared with every settled text once. From then on it is compared with what changes.
 
     Args:
-        settled: the settled texts.
-        meanings: their vectors.
+        settled: The settled texts.
+        meanings: Their vectors.
     """
 
     def __init__(self, settled: Index, meanings: Meanings) -> None:
@@ -56,8 +56,8 @@ class OpenTexts:
         """Return each text's likeness to the settled text that is most like it, and to each of these texts.
 
         Args:
-            texts: texts that `encode` was given before.
-            counts: whether a slot has a row that counts.
+            texts: Texts that `encode` was given before.
+            counts: Whether a slot has a row that counts.
         """
         self._follow_changes(counts)
         slots = [self._index.slot(text) for text in texts]

@@ -92,7 +92,7 @@ class Postings:
     Another thread may read while one adds.
 
     Args:
-        kind: the type of the keys.
+        kind: The type of the keys.
     """
 
     def __init__(self, kind: type[np.uint32 | np.uint64] = np.uint32) -> None:

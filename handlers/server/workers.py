@@ -39,7 +39,7 @@ class Workers:
     No pool polls its queue. One statement a second looks at all of them, and wakes the pools that have work.
 
     Attributes:
-        trains: whether a fine-tune was under way at the last look.
+        trains: Whether a fine-tune was under way at the last look.
     """
 
     def __init__(self, ports: Ports, acts: Acts, slack: SlackActs, drain: DrainDeadline) -> None:

@@ -101,9 +101,9 @@ class Removals:
         """Return the ids of the tables and training files in the bot's messages of a channel and their threads.
 
         Args:
-            channel: the channel.
-            before: messages from then on are passed over.
-            left: counts what Slack does not show.
+            channel: The channel.
+            before: Messages from then on are passed over.
+            left: Counts what Slack does not show.
         """
         found: list[str] = []
         try:

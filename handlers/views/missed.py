@@ -16,7 +16,7 @@ def missed(found: Missed, links: Mapping[str, str], staff: str) -> Message:
 
     Args:
         found: The questions.
-        links: ts → permalink, without messages that have been deleted.
+        links: Ts → permalink, without messages that have been deleted.
         staff: Mentions of the people who are asked to look.
     """
     words = Words(found.language)

@@ -57,7 +57,7 @@ def cost_of(command: Sequence[str], env: Mapping[str, str], folder: str) -> Cost
     """Run a program to its end and return what it took.
 
     Raises:
-        subprocess.CalledProcessError: it failed.
+        subprocess.CalledProcessError: It failed.
     """
     measured = (sys.executable, "-S", "-E", "-c", MEASURED, *command)
     ended = subprocess.run(measured, cwd=folder, env=env, stdout=subprocess.PIPE, check=True)

@@ -109,10 +109,10 @@ class Failure:
     """A way in which LangSmith fails.
 
     Attributes:
-        status: key under `tracker.` of the text that `/finetune status` must show; empty if it shows none.
-        begin: starts the failure, directly or as a coroutine.
-        end: repairs it, directly or as a coroutine.
-        after_delivery: start the failure only when LangSmith has received everything, instead of from the start.
+        status: Key under `tracker.` of the text that `/finetune status` must show; empty if it shows none.
+        begin: Starts the failure, directly or as a coroutine.
+        end: Repairs it, directly or as a coroutine.
+        after_delivery: Start the failure only when LangSmith has received everything, instead of from the start.
     """
 
     name: str
@@ -171,8 +171,8 @@ class BotDatabase:
     """The bot's SQLite file, opened read-only by this process.
 
     Attributes:
-        most_waiting: the most changes for LangSmith that ever waited.
-        longest_wait: the greatest age that a waiting change ever had, in seconds.
+        most_waiting: The most changes for LangSmith that ever waited.
+        longest_wait: The greatest age that a waiting change ever had, in seconds.
     """
 
     file: str
@@ -224,12 +224,12 @@ class Round:
     """One bot with its own LangSmith.
 
     Attributes:
-        cpu_lock: held by the round that may use the processors.
-        answers: seconds per answer.
-        caught_up: seconds from the end of the failure until LangSmith had received everything.
-        ended: seconds from the stop signal to the bot's end.
-        home: seconds until a person's edit in LangSmith was a correction in the bot's database.
-        failed: requests that LangSmith received during the failures.
+        cpu_lock: Held by the round that may use the processors.
+        answers: Seconds per answer.
+        caught_up: Seconds from the end of the failure until LangSmith had received everything.
+        ended: Seconds from the stop signal to the bot's end.
+        home: Seconds until a person's edit in LangSmith was a correction in the bot's database.
+        failed: Requests that LangSmith received during the failures.
     """
 
     failure: Failure
@@ -343,7 +343,7 @@ class Round:
         """Poll the condition until it holds.
 
         Raises:
-            RuntimeError: it does not hold after TIMEOUT_S; the message has the first differences and the log's end.
+            RuntimeError: It does not hold after TIMEOUT_S; the message has the first differences and the log's end.
         """
         try:
             async with asyncio.timeout(TIMEOUT_S):

@@ -32,8 +32,8 @@ class TimedSockets(SocketMode):
     """Socket Mode that measures acks as Slack sees them.
 
     Attributes:
-        seconds: the time of each ack, by kind: "asked" for questions, "pressed" for presses.
-        late: how many deliveries were not acked in time, by kind.
+        seconds: The time of each ack, by kind: "asked" for questions, "pressed" for presses.
+        late: How many deliveries were not acked in time, by kind.
     """
 
     seconds: defaultdict[str, list[float]]
@@ -58,7 +58,7 @@ class BenchWorkspace(Workspace):
     """A practice workspace in which questions are asked and answers confirmed without its page.
 
     Attributes:
-        answers: ts of a question → the app's messages in its thread, by their ts, in their current state.
+        answers: Ts of a question → the app's messages in its thread, by their ts, in their current state.
     """
 
     def __init__(self) -> None:
@@ -124,7 +124,7 @@ class BenchWorkspace(Workspace):
         """Check that `questions` questions have exactly one answer each.
 
         Raises:
-            RuntimeError: an answer is missing or duplicated, so the measured times mean nothing.
+            RuntimeError: An answer is missing or duplicated, so the measured times mean nothing.
         """
         counted = Counter(len(messages) for messages in self.answers.values())
         if counted != {1: questions}:
@@ -195,8 +195,8 @@ async def run_program(env: Mapping[str, str], folder: str, *command: str) -> Asy
         The program, once it has printed its first line.
 
     Raises:
-        RuntimeError: the program ended without a line; the message is its log.
-        TimeoutError: no line came within 300 seconds.
+        RuntimeError: The program ended without a line; the message is its log.
+        TimeoutError: No line came within 300 seconds.
     """
     with Path(folder, "log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(

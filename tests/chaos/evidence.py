@@ -70,13 +70,13 @@ class BotMessage:
     """A message of the bot about a question, in its final state in Slack.
 
     Attributes:
-        ts: the message's own ts.
-        thread: ts of the thread that contains the message.
-        question: id of the question that a card answers; None for a notice.
-        event: id of the event that a notice answers; None for a card.
-        verdict: id of the verdict on a card.
-        seen: number of corrections that a card shows.
-        category_name: name of the category that a card shows as the current one.
+        ts: The message's own ts.
+        thread: Ts of the thread that contains the message.
+        question: Id of the question that a card answers; None for a notice.
+        event: Id of the event that a notice answers; None for a card.
+        verdict: Id of the verdict on a card.
+        seen: Number of corrections that a card shows.
+        category_name: Name of the category that a card shows as the current one.
     """
 
     channel: str
@@ -94,8 +94,8 @@ class Evidence:
     """Everything that is known after a run.
 
     Attributes:
-        tables: table name → rows, in the order of their primary keys.
-        logs: the logs of all replicas, joined.
+        tables: Table name → rows, in the order of their primary keys.
+        logs: The logs of all replicas, joined.
     """
 
     asked: Sequence[AskedQuestion]

@@ -64,7 +64,7 @@ class Replica:
         """Follow the launcher's output until the current process ends, and return its exit code.
 
         Raises:
-            EOFError: the launcher itself has ended.
+            EOFError: The launcher itself has ended.
         """
         async for line in output:
             word, _, number = line.decode().strip().partition(" ")

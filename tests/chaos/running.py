@@ -255,10 +255,10 @@ def figures(evidence: Evidence, counts: Counter[str], seconds: float, settled: f
     """Return the figures of the report: name → value.
 
     Args:
-        evidence: the evidence of the run.
-        counts: fault → how often it occurred.
-        seconds: length of the run.
-        settled: seconds from the last fault until all work was done; None if work was left.
+        evidence: The evidence of the run.
+        counts: Fault → how often it occurred.
+        seconds: Length of the run.
+        settled: Seconds from the last fault until all work was done; None if work was left.
     """
     asked = {(one.channel, one.ts): one for one in evidence.asked}
     places = {row["id"]: (row["channel"], row["ts"]) for row in evidence.tables["questions"]}

@@ -76,7 +76,7 @@ class FailingSockets(SocketMode):
     """Socket Mode whose events arrive twice, late, or under up to 11 ids, and whose acks get lost.
 
     Attributes:
-        on_ack: called with each event that the bot acked, even if the ack then gets lost.
+        on_ack: Called with each event that the bot acked, even if the ack then gets lost.
     """
 
     def __init__(self, original: SocketMode, app_id: str, faults: RandomFaults, clock: Callable[[], float]) -> None:
@@ -131,8 +131,8 @@ class FailingSlack(Workspace):
     """A practice workspace that fails at random until the given faults are stopped.
 
     Attributes:
-        on_card: called with the channel and the ts of each new card.
-        posted_cards: number of cards ever posted, including deleted ones.
+        on_card: Called with the channel and the ts of each new card.
+        posted_cards: Number of cards ever posted, including deleted ones.
     """
 
     def __init__(self, faults: RandomFaults, redeliver: tuple[float, ...]) -> None:

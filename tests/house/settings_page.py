@@ -81,7 +81,7 @@ def table(rows: Mapping[str, str]) -> str:
     """Return a table of settings.
 
     Args:
-        rows: docstrings by setting.
+        rows: Docstrings by setting.
     """
     lines = ["| setting | default | meaning |", "|---|---|---|"]
     for name, docstring in rows.items():

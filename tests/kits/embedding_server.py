@@ -20,11 +20,11 @@ class EmbeddingServer(OpenAIServer):
     """A server that answers each request for vectors, after the replies that were queued for failures.
 
     Args:
-        dimensions: of the vectors; at least the number of `SUBJECTS`.
-        most_texts: larger requests are refused.
-        longest_text: longer texts are refused, in characters.
-        as_base64: whether vectors are sent as base64, as some servers always do.
-        with_usage: whether the billed tokens are told.
+        dimensions: Of the vectors; at least the number of `SUBJECTS`.
+        most_texts: Larger requests are refused.
+        longest_text: Longer texts are refused, in characters.
+        as_base64: Whether vectors are sent as base64, as some servers always do.
+        with_usage: Whether the billed tokens are told.
     """
 
     def __init__(

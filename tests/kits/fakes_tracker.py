@@ -14,7 +14,7 @@ class MemoryTracker:
     """A tracker in memory.
 
     Attributes:
-        spoiled: ids of rows and traces (hexadecimal) that are always refused.
+        spoiled: Ids of rows and traces (hexadecimal) that are always refused.
         calls: (method, number of items) of each call.
     """
 

@@ -67,7 +67,7 @@ class OneEmbedded:
     """The embedded model is `local`.
 
     Attributes:
-        sends_texts: whether a service makes its vectors.
+        sends_texts: Whether a service makes its vectors.
     """
 
     sends_texts = False

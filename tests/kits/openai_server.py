@@ -27,8 +27,8 @@ class Reply:
     """One queued reply.
 
     Attributes:
-        lost: break the connection instead of answering.
-        wait_s: delay before the reply, in seconds.
+        lost: Break the connection instead of answering.
+        wait_s: Delay before the reply, in seconds.
     """
 
     body: object = None

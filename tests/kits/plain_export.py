@@ -34,13 +34,13 @@ def export(
     have, a special token, a group in conflict, or a held-out near-duplicate of a training row.
 
     Args:
-        rows: all rows that are not withdrawn.
-        prompt: the system message.
-        contested: groups in conflict (`Neighbours.contested`).
-        near_held_out: ids of rows that are near-duplicates of a held-out one (`disjoint.seen`).
-        private: whether the file may hold rows that not everybody may read. If not, they are left out first, so that
+        rows: All rows that are not withdrawn.
+        prompt: The system message.
+        contested: Groups in conflict (`Neighbours.contested`).
+        near_held_out: Ids of rows that are near-duplicates of a held-out one (`disjoint.seen`).
+        private: Whether the file may hold rows that not everybody may read. If not, they are left out first, so that
             none of them takes the place of a public row with the same text.
-        aside: ids of rows that are set aside, which take no other row's place either.
+        aside: Ids of rows that are set aside, which take no other row's place either.
     """
     every, rows = rows, [row for row in rows if row.id not in aside]
     readable = [row for row in rows if private or row.public]

@@ -24,7 +24,7 @@ def start_server() -> Any:
     """Start a separate server that ends with this process; `get_uri(database=…)` returns the address of a database.
 
     Raises:
-        RuntimeError: if the server has not started after `START_TIMEOUT`.
+        RuntimeError: If the server has not started after `START_TIMEOUT`.
     """
     with warnings.catch_warnings():
         # The package warns on import if the system has no folder for the sockets of this user.
@@ -46,7 +46,7 @@ def ensure_running(start: Callable[[], None]) -> None:
     The package itself gives up after ten seconds, and at once where a server is on its way up or down.
 
     Raises:
-        RuntimeError: if the server has not started after `START_TIMEOUT`.
+        RuntimeError: If the server has not started after `START_TIMEOUT`.
     """
     end = time.monotonic() + START_TIMEOUT
     while True:

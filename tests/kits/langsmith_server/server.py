@@ -26,13 +26,13 @@ class ServerFault:
     """A fault that replaces an answer.
 
     Attributes:
-        body: a text is sent as a page, anything else as JSON.
-        json: a text of JSON, sent as it is.
-        wait_s: delay before the fault, in seconds.
-        lost: the connection breaks before the answer.
-        half: the connection breaks in the middle of the answer.
-        silent: no answer ever comes.
-        taken: the request is carried out, and only its answer is lost.
+        body: A text is sent as a page, anything else as JSON.
+        json: A text of JSON, sent as it is.
+        wait_s: Delay before the fault, in seconds.
+        lost: The connection breaks before the answer.
+        half: The connection breaks in the middle of the answer.
+        silent: No answer ever comes.
+        taken: The request is carried out, and only its answer is lost.
     """
 
     status: int = 500
@@ -50,10 +50,10 @@ class LangSmithServer(State):
     """The stand-in server; `running()` serves it. It uses the machine's time, or `clock` if given.
 
     Attributes:
-        url: the endpoint for clients; the key is `KEY`.
-        requests: the received requests, oldest first.
-        keys: key → the workspaces that it may name; None among them means that it need not name one.
-        people: the people who use LangSmith's pages.
+        url: The endpoint for clients; the key is `KEY`.
+        requests: The received requests, oldest first.
+        keys: Key → the workspaces that it may name; None among them means that it need not name one.
+        people: The people who use LangSmith's pages.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -171,10 +171,10 @@ class People:
         """Give feedback on a run as the person `name` and return its id.
 
         Args:
-            name: the person.
-            run_id: the run.
-            key: the feedback's key.
-            said: any of `score`, `value`, `correction`, `comment`.
+            name: The person.
+            run_id: The run.
+            key: The feedback's key.
+            said: Any of `score`, `value`, `correction`, `comment`.
         """
         user = {"user_id": f"user-of-{name}", "ls_user_id": f"user-of-{name}", "user_name": name}
         source = {"type": "app", "metadata": {}} | user
