@@ -20,9 +20,7 @@ from handlers.texts.words import Language, Words, texts
 ROOT = Path(__file__).resolve().parents[2]
 READMES = ("README.md", "README.ja.md")
 GUIDES = ("docs/code.md", "CONTRIBUTING.md")
-DOCUMENTS = sorted(
-    path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("README*.md"), ROOT / GUIDES[1], *ROOT.glob("docs/*.md"))
-)
+DOCUMENTS = sorted(path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")))
 ROOMS = ("bot/", "handlers/", "storage/", "prompts/", "tests/", "docs/")
 PATH = re.compile(r"`([\w.-]+(?:/[\w.-]*)+|[\w-]+\.(?:py|md|toml|yml))`")
 """A path in backticks: with a slash, or the name of a file."""
