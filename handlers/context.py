@@ -27,7 +27,7 @@ class Wake:
     deliverers: Callable[[], None]
     """Wakes the workers that update cards and post announcements."""
     updaters: Callable[[], None]
-    """Wakes the workers that update cards, and nobody who forgets."""
+    """Wakes the workers that update cards, but not those that erase forgotten texts."""
     follow: Callable[[], None]
     """Starts a check of the running fine-tune."""
 

@@ -122,7 +122,7 @@ async def focused(context: Context, user: str, *, notice: str = "", first: str |
 
 
 async def _link(context: Context, entry: Entry | None) -> str | None:
-    """Return the permalink of the entry's question, where others than its asker can open it."""
+    """Return the permalink of the entry's question, if people other than its asker can open it."""
     question = entry.card.question if entry and entry.card else None
     if question is None or question.audience is Audience.DIRECT:
         return None

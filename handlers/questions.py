@@ -1,8 +1,8 @@
 """How a message in Slack becomes an arrival in the inbox, before Slack gets its ack.
 
 Bolt acks an event before its listener runs, which is too early. Therefore a middleware stores the arrival: if the
-middleware raises, there is no ack and Slack delivers the event again. handlers/slack/policy.py decides which messages
-are questions.
+middleware raises, there is no ack and Slack delivers the event again. The file handlers/slack/policy.py decides which
+messages are questions.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -67,7 +67,8 @@ class QuestionMiddleware:
                 await self._forget(arrival.place)
         if event.get("type") == "message" and (deleted := deleted_ts(event)):
             place = Place(team=self._people.home.team, channel=event["channel"], ts=deleted)
-            self._remember(place)  # before the look at what is stored, so that one of both sees the other
+            # Before the store is searched: an arrival that is stored meanwhile meets either this note or the search.
+            self._remember(place)
             await self._forget(place)
         elif event.get("type") in EVENTS and (command := self._policy.posted_command(event)):
             await self._explain(event, command)

@@ -16,7 +16,7 @@ class DamagedFile(Exception):  # noqa: N818 - reads as what happened
 class DatabaseShelf:
     """The table `files`, with each file in one value.
 
-    This is good for files of a few hundred megabytes: SQLite's limit is 1 GB, and PostgreSQL's limit on a value that is
+    This is good for files of a few hundred megabytes. SQLite's limit is 1 GB; PostgreSQL's limit on a value that is
     sent is about half of that. Each method opens its own transaction, so do not call it within one of the store.
     """
 

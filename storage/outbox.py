@@ -33,9 +33,8 @@ def claimable_entries(topics: Collection[str]) -> Select[tuple[int]]:
 class SqlOutbox:
     """The table `outbox`, which holds only open entries.
 
-    Entries of one topic and key are numbered in the order in which they were added. Concurrent transactions must make
-    that order themselves: each adds an entry only while it holds the lock of the thing that the entry is about
-    (a question's lock, the serving release's lock).
+    Entries of one topic and key are numbered in the order in which they were added. Concurrent transactions need a lock
+    for that order: add an entry only while holding the lock of what it is about, such as a question.
     """
 
     def __init__(self, connection: AsyncConnection) -> None:

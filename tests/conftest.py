@@ -105,8 +105,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
 def rank(nodeid: str) -> int:
     """Return a test's place in the order: tests that wait come first, so nobody waits for them at the end.
 
-    pytest-xdist cuts the list into one piece for each worker, so a single worker has the tests that wait, and the
-    others keep the processors busy meanwhile. Later, idle workers take tests from the pieces' ends.
+    pytest-xdist cuts the list into one piece for each worker. So a single worker has the tests that wait, while the
+    others keep the processors busy. Later, idle workers take tests from the pieces' ends.
     """
     return next((place for place, prefix in enumerate(LONG) if nodeid.startswith(prefix)), len(LONG))
 

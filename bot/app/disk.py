@@ -35,7 +35,7 @@ class DiskWatch:
         if self._clock.now() - self._seen > DISK_QUIET:
             self._began, self._told = None, False
         elif not self._told:
-            # Each replica sees the full disk: with `again`, one message per hour stays.
+            # Every replica sees the full disk. `again` looks for another replica's copy, so one message per hour stays.
             message_id = f"disk:{self._began:%Y-%m-%dT%H}"
             try:
                 await announcer.tell_operators("operators.disk_full", {}, message_id=message_id, again=True)

@@ -21,7 +21,7 @@ MayRead = Callable[[Question | Row], Awaitable[bool]]
 ORDER_SECONDS = 0.3
 """Longest wait for a new order, in seconds. After that the last order is shown, and the new one comes next time."""
 ORDER_KEPT = timedelta(seconds=10)
-"""Age up to which an order is used without looking for changes that no question tells of."""
+"""Longest age of a cached order before it is made anew, even if no entry was added meanwhile."""
 
 
 class Focus(Thing):

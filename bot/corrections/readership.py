@@ -12,11 +12,11 @@ AskedT = TypeVar("AskedT", Question, Row)
 
 
 class Readership:
-    """Decides who may read what. Listeners reach it as `context.readership`.
+    """The rules of who may read what. Listeners reach them as `context.readership`.
 
-    Ask it before a question's text, or anything that tells of it, is shown to one person: a review queue, a
-    comparison's rows, the examples under *Why this answer?*, a reply. What several people see together (`review here`)
-    may only hold what is public or was asked in that channel.
+    Check before one person is shown the text of a question, or anything that tells of it. Examples are a review queue,
+    a comparison's rows, the examples under *Why this answer?*, and a reply. What several people see together
+    (`review here`) may only hold what is public or was asked in that channel.
 
         shown = await context.readership.readable(call.spot.user, questions)
 

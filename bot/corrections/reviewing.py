@@ -226,9 +226,9 @@ class Reviewing:
     async def progress(self) -> ReviewProgress:
         """Return the learning curve of the serving prompt's releases, and what each category still needs.
 
-        The curve is measured on rows that count in a comparison of these releases: held-out ones, and training rows
-        that no release has learned or that it answered out of fold. As in an evaluation, no row of a conflict and no
-        question that stands in the prompt is measured.
+        The curve is measured on the rows that count in a comparison of these releases. Those are held-out rows, and
+        training rows that each release has either not learned or answered out of fold. As in an evaluation, no row of a
+        conflict and no question that stands in the prompt is measured.
         """
         contested = {group for conflict in await self._neighbours.conflicts() for group in conflict.groups}
         async with self._store.snapshot() as tx:

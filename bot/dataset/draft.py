@@ -27,8 +27,9 @@ _TRAIN, _PUBLIC, _ASIDE, _SPECIAL = 1, 2, 4, 8
 class Draft:
     """Decides which rows a training file holds, and makes its lines. Held-out rows are counted but never written.
 
-    The manifest counts the rows that are left out, by reason: a repeated text, a category that the prompt does not
-    have, a special token, a group in conflict, or a held-out near-duplicate of a training row.
+    The manifest counts the rows that are left out, by reason. A row is left out if its text is repeated, its category
+    is not in the prompt, or it holds a special token. So are rows in conflict, and training rows with a held-out
+    near-duplicate.
 
     Args:
         prompt: The system message.
@@ -55,7 +56,7 @@ class Draft:
         self._settlers: dict[str, Counter[str]] = {}
 
     def see(self, rows: Iterable[Row]) -> None:
-        """Take up the next rows, in order of group, then id."""
+        """Add the next rows; they must come in order of group, then id."""
         for row in rows:
             if row.group != self._last_group:
                 self._last_group = row.group
@@ -85,12 +86,12 @@ class Draft:
 
     @property
     def trained(self) -> NDArray[np.bool_]:
-        """A mask of the rows on the side for training; the others are held out."""
+        """Whether each row is for training; the others are held out."""
         return self._flagged(_TRAIN)
 
     @property
     def kept(self) -> NDArray[np.bool_]:
-        """A mask of the rows in the file."""
+        """Whether each row is in the file."""
         return self._kept
 
     def _flagged(self, flag: int) -> NDArray[np.bool_]:

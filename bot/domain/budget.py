@@ -70,7 +70,7 @@ def is_billed(finetune: Finetune) -> bool:
     """Return whether the provider bills the fine-tune.
 
     OpenAI bills nothing for a job that failed or was never created. A cancelled job is billed for the training done so
-    far; if the provider does not report that amount, the estimate is used in its place.
+    far. If the provider does not report that amount, the estimate is used in its place.
     """
     if finetune.state is FinetuneState.PLANNED:
         return False

@@ -46,7 +46,7 @@ class Comparison(Thing):
 def mcnemar(better: int, worse: int) -> float:
     """Return the two-sided p of the exact McNemar test.
 
-    If both were equally good, each of the n = b + c pairs that differ would be a fair coin:
+    If both were equally good, each of the n = b + c pairs that differ would be a fair coin. Therefore
     p = min(1, 2 · Σ C(n, i) / 2ⁿ for i = 0..min(b, c)).
     """
     n = better + worse
@@ -60,7 +60,7 @@ def mcnemar(better: int, worse: int) -> float:
 def compare(candidate: Sequence[Judged], serving: Sequence[Judged]) -> Comparison:
     """Compare two releases, row by row.
 
-    The standard error of the mean difference d̄ over n rows in G groups is:
+    The standard error of the mean difference d̄ over n rows in G groups is
     √(G/(G−1) · Σ over groups of (Σ within the group of (d − d̄))²) / n. The formula is cluster-robust as in Miller,
     "Adding Error Bars to Evals" (arXiv 2411.00640), with the usual correction for few groups. A single group gives
     infinity.

@@ -156,8 +156,8 @@ class ModelError(Exception):
         usual: The trouble if none is given.
         wait_s: Seconds that the provider asks to wait before a retry; None if it does not say.
         model: The full name of the model that has the trouble; None if the request was about no model.
-        encoder: The encoder that the trouble is about: the one that the model was trained with (OTHER_ENCODER), or the
-            one that gives no vectors. The embedded model still answers without an encoder. None for other troubles.
+        encoder: The encoder that causes the trouble: the one that the model was trained with (OTHER_ENCODER), or the
+            one that gives no vectors. None for other troubles.
     """
 
     usual = Trouble.REFUSED

@@ -64,8 +64,8 @@ class Evaluation(Thing):
     def shares(self) -> tuple[int, int | None, int]:
         """How many questions the release gets right, how many the serving one does, and how many there are.
 
-        These are the questions that the gate decided on, so that all numbers of a comparison are of the same ones;
-        without a comparison the held-out ones.
+        These are the questions that the gate decided on, so that all numbers of a comparison are about the same ones.
+        Without a comparison, these are the held-out questions.
         """
         evidence = self.evidence
         if evidence is None or not evidence.candidate:
@@ -76,8 +76,8 @@ class Evaluation(Thing):
     def answers_missing(self) -> int | None:
         """Estimated number of further answers to confirm before the evidence is enough; None if no number would be.
 
-        It is more than the number of questions that the gate lacks: near-copies count as one question, and answers
-        that favour the candidate do not count.
+        This number is larger than that of the questions that the gate lacks. Near-copies count as one question, and
+        answers that favour the candidate do not count.
         """
         decision, evidence = self.decision, self.evidence
         if decision is None or decision.missing is None:

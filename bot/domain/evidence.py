@@ -111,8 +111,8 @@ def balanced(rows: Sequence[Row], serving: Presses, candidate: Presses = NO_PRES
 def generous_mix(rows: Sequence[Row], serving: Presses) -> list[Row]:
     """Return the rows in a mix that favours the candidate: who is worse on them too is worse.
 
-    All rows that changed the serving release's own answer are among them. Confirmed ones count in the proportion in
-    which staff changed the answers that they did not confirm, as if all answers that nobody pressed on were wrong.
+    All rows that changed the serving release's own answer are among them. Of the confirmed rows, a share counts: that
+    of the changed answers among all that staff did not confirm. So every answer without a press is taken as wrong.
     """
     confirmed = [row for row in rows if row.id in serving.confirmed]
     unconfirmed = serving.answered - len(serving.confirmed)

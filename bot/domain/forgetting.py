@@ -190,10 +190,10 @@ class Posted(Thing):
     """Files or a list that staff asked for, posted in Slack, where they show questions.
 
     Attributes:
-        id: Its id.
-        channel: Where it was posted.
+        id: The id of this note.
+        channel: The channel of the post.
         language: The language of the list.
-        at: When.
+        at: The time of the post.
         holds: Ids of the questions and rows that it shows, and of the people whom a file names.
         ts: The ts of the list; None for files, and while it is not known.
         files: Slack's ids of the files.
@@ -209,7 +209,7 @@ class Posted(Thing):
 
     @property
     def found(self) -> bool:
-        """Whether it is known where it stands in Slack."""
+        """Whether the place of these files or of this list in Slack is known."""
         return self.ts is not None or bool(self.files)
 
 

@@ -4,16 +4,16 @@ Each question has a reason, and the reasons have ranks:
 
 0. the asker was not helped: a person waits;
 1. two releases disagree, so one of them is certainly wrong (query by committee, Seung et al., 1992);
-2. the answer is unsure: below `UNSURE_BELOW` answers are wrong most often (uncertainty sampling, Lewis & Gale, 1994);
-   or the question is new: no settled question is like it;
+2. the answer is unsure: below `UNSURE_BELOW` answers are wrong most often (uncertainty sampling, Lewis & Gale, 1994).
+   Or the question is new: no settled question is like it;
 3. the question is near a conflict: the model cannot know what staff themselves settle differently;
 4. the category is rare: fewer than `RARE_BELOW` training rows;
 5. anything else, in an order that depends on no property of the question, so that confident mistakes are found too.
 
-Within a rank, the question comes first that tells most about all open questions: the sum of their doubts, each
-weighted by how much more they are like this question than like anything settled or listed above it. So a question that
-stands for many comes early, and its likes follow late. This is the greedy choice for a weighted coverage (facility
-location), at least 1 - 1/e as good as the best choice (Nemhauser et al., 1978).
+Within a rank, the question comes first that tells most about all open questions. This is the sum of their doubts. Each
+doubt is weighted by how much more the open question is like this one than like anything settled or listed before. A
+question that represents many others therefore comes early, and similar ones come late. This is the greedy choice for a
+weighted coverage (facility location), at least 1 - 1/e as good as the best choice (Nemhauser et al., 1978).
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """Limits on an answer: a model that obeys the text of a question would say what its asker wants.
 
-A category is one of the list, whatever a model says. Its reason is free text that people read on a card, so a reason
-that could lead people somewhere, or that says what the question told it to say, is left out.
+A category is one of the list, whatever a model says. Its reason is free text that people read on a card. A reason is
+left out if it could lead people somewhere, or if it says what the question told the model to say.
 """
 
 import re

@@ -68,12 +68,12 @@ class Sentence(NamedTuple):
     plain: str
     """Lower-case and without a marker or an opening word."""
     marked: bool
-    """Whether it begins an item of a list."""
+    """Whether the sentence begins an item of a list."""
     opened: bool
-    """Whether it begins with a word such as “also”."""
+    """Whether the sentence begins with a word such as “also”."""
     asking: bool
     reporting: bool
-    """Whether it stands for a question without asking one: “My laptop does not start.”"""
+    """Whether the sentence stands for a question without asking one: “My laptop does not start.”"""
 
 
 def parts_of(text: str) -> tuple[str, ...]:

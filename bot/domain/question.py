@@ -53,7 +53,7 @@ class Unread(StrEnum):
     THREAD = ":thread"
     """The message that a reply points at, because its author is not surely a member."""
     OTHER = ":other"
-    """An attachment or block without any text that is read."""
+    """An attachment or block in which the bot finds no text."""
 
 
 class Arrival(Thing):

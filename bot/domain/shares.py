@@ -13,13 +13,13 @@ from bot.domain.dataset import Row, Source
 from bot.domain.thing import Thing
 
 FEWEST_SETTLERS = 3
-"""Number of people from which nobody's share is set aside: one or two people settle most of the rows themselves."""
+"""Fewest people among whom rows are set aside: of one or two people, somebody always settles most of the rows."""
 FEWEST_ROWS = 20
 """Number of rows below which a share says nothing."""
 MOST_PERCENT = 40
 """Share of the training set, in percent, that one person may have settled."""
 BURST_TIMES = 3
-"""Times a person's median day from which a day is a burst."""
+"""A day is a burst if it has more than this many times the rows of the person's median day."""
 FEWEST_BURST = 50
 """Fewest rows of a burst."""
 
@@ -90,7 +90,7 @@ def set_aside(rows: Sequence[Row], looks: Mapping[str, Look]) -> SetAside:
 
 
 def suspects(total: int, days: Mapping[str, Mapping[date, int]]) -> list[str]:
-    """Return the people of whom something is set aside unless an admin has decided. Nobody else's rows need be read.
+    """Return the people some of whose rows are set aside unless an admin has decided. Only their rows have to be read.
 
     Args:
         total: The number of all rows.

@@ -12,7 +12,7 @@ class Counted(NamedTuple):
     """The class of rows that a row counts in."""
 
     learned: bool
-    """Whether the serving release was trained on it in its present form."""
+    """Whether the serving release was trained on the row in its present form."""
     public: bool
 
 
@@ -51,8 +51,8 @@ def count_usable(
 ) -> Counter[Counted]:
     """Count the training rows that `usable_rows` would return.
 
-    Texts that are equal once normalised share a group, so a row alone in its group repeats no other one: such rows are
-    counted where they are stored. Only the others are read.
+    Texts that are equal once normalised share a group. A row alone in its group therefore repeats no other row, and is
+    counted by the database. Only the others are read.
 
     Args:
         kinds: The number of all rows.

@@ -124,7 +124,9 @@ class RidgeFit:
 def ridge_weights(
     features: Features, targets: Floats, share: float, ridge: Floats, start: "Weights | None"
 ) -> "Weights":
-    """Fit the same ridge regression by conjugate gradients: for so many texts that their likenesses do not fit.
+    """Fit the ridge regression of `RidgeFit` by conjugate gradients.
+
+    This is for so many texts that the matrix of their likenesses would be too large for memory.
 
     Args:
         features: The texts.
@@ -211,7 +213,7 @@ def logistic_coefficients(
         strength: How far the weights may move from zero (C in the usual notation).
 
     Returns:
-        Coefficients, one row per text and one column per class, and biases: a text's scores are its likenesses to the
+        Coefficients, one row per text and one column per class, and biases. A text's scores are its likenesses to the
         texts times the coefficients, plus the biases.
     """
     size = len(truth)

@@ -1,8 +1,8 @@
 """Self-training: fits that also learn from open questions, which nobody has settled.
 
 A fit on the rows and the prompt answers each open question. Its probabilities become the question's target in a next
-fit, in which an open question counts less than a row. Answers out of fold repeat all of this without the fold, so that
-no row's label reaches its own answer by way of an open question.
+fit, in which an open question counts less than a row. For answers out of fold, all of this is repeated without the
+fold. Otherwise a row's label could reach its own answer by way of an open question.
 """
 
 from collections.abc import Sequence

@@ -100,7 +100,7 @@ class Runner:
             await self._resume(record)
 
     async def resume(self, record: dict[str, Any]) -> None:
-        """Resume a job that somebody follows, if its lease has expired and this runner was started."""
+        """Resume a job, if its lease has expired and this runner was started."""
         if self._sweeper and record["status"] not in ENDED_STATUSES:
             await self._resume(record)
 

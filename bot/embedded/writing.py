@@ -23,8 +23,8 @@ def usual_writing(text: str, known: Container[str]) -> str:
 
     Args:
         text: The question.
-        known: Pieces of known texts (`features.grams`). Katakana that they have stay katakana; other katakana of a
-            question without hiragana are hiragana that was written so.
+        known: Pieces of known texts (`features.grams`). Katakana that occur in them are kept. If a question has
+            half-width katakana but no hiragana, its other katakana become hiragana.
     """
     if (found := in_kanji(text, known)) != text:
         return found

@@ -152,7 +152,8 @@ class Proposing:
         elif planned and was is ProposalState.TRAINING:
             await self._confirm(proposal)
         elif not planned and was is ProposalState.ASKING:
-            await self._move(proposal, was, state=ProposalState.TRAINING)  # the press was stored, and this was not
+            # A process died after the admin's press was stored, before this state was.
+            await self._move(proposal, was, state=ProposalState.TRAINING)
         elif finetune.state is FinetuneState.SUCCEEDED and releases:
             await self._compare(proposal, releases[-1])
         elif finetune.state in ENDED_STATES - {FinetuneState.SUCCEEDED}:
@@ -163,7 +164,7 @@ class Proposing:
             await self._starting.confirm(proposal.finetune_id, SYSTEM)
         except Refused as refused:
             if refused.reason is Reason.TRAINING_NOT_ALLOWED:
-                return  # it waits for the permission
+                return  # the proposal stays in TRAINING until an admin permits the training
             log.info("a training that began by itself was given up: %s", refused.reason.value)
             await self._move(proposal, ProposalState.TRAINING, state=ProposalState.DROPPED)
 

@@ -251,7 +251,7 @@ class Reaching:
             await self._entries.hold(tx, item)
             known, now = await tx.posts.files(), self._clock.now()
         older = await self._announcer.remove_older(known, now - POSTED_WITHIN)
-        if not older.left:  # else the next forgetting tries again
+        if not older.left:  # otherwise the next request to forget tries again
             async with self._store.transaction() as tx:
                 await tx.cursors.move(OLDER_FILES_CURSOR, now.isoformat(), now)
         await self._done(item, counts={"posts": older.removed} if older.removed else None, left=older.left)
@@ -275,7 +275,7 @@ class Reaching:
             await self._entries.hold(tx, item)
         await self._tracker.forget(dataset or None, traced)
         if await self._tracker.remembers(dataset or None, traced):
-            # It erases traces when it has time.
+            # LangSmith erases traces with a delay.
             raise TrackerDown("the tracker has not erased everything yet")
         await self._done(item, counts={"traces": len(traced.traces), "examples": len(traced.rows)})
 

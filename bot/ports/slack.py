@@ -86,7 +86,7 @@ class Remover(Protocol):
         """
 
     async def report_forgotten(self, request: ForgetRequest, versions: Sequence[int]) -> None:
-        """Tell who asked what was forgotten, what could not be, and which versions were trained on it."""
+        """Report to the requester what was forgotten, what could not be, and which versions were trained on it."""
 
 
 class NoSlack(Remover):
@@ -167,8 +167,9 @@ class Announcer(Remover, Protocol):
     async def send_on(self, card: Card, category: Category | None, *, again: bool) -> list[tuple[str, str]]:
         """Post a direct message to the people responsible for a category; return the (channel, ts) of each message.
 
-        It goes to the category's channel, else to the ops channel, else to the owner's direct message, else to staff's:
-        to the first of these that no other organisation reads and that takes it. None at all: nobody can be reached.
+        The places are tried in this order: the category's channel, the ops channel, the owner's direct message, those
+        of staff. The first that no other organisation reads, and that Slack accepts, gets it. An empty list means that
+        nobody can be reached.
         """
 
     async def tell_unreached(self, card: Card, category: Category | None, *, again: bool) -> None:
@@ -206,7 +207,7 @@ class Announcer(Remover, Protocol):
         """
 
     async def tell_limit(self, arrival: Arrival, refusal: LimitRefusal) -> None:
-        """Tell the person whom an arrival counts for, in private, that it was one too many within the hour."""
+        """Tell a person in private that this arrival exceeded the hourly limit of questions."""
 
     async def show_finetune(self, finetune: Finetune, *, again: bool) -> tuple[str, str]:
         """Post or update the message that shows a fine-tune's progress; return its (channel, ts)."""

@@ -307,14 +307,14 @@ class Rows(Protocol):
         """Withdraw what `settled_anew` finds, and return the ids.
 
         Args:
-            person: Who settled them.
-            since: From when on.
-            at: The time by which `restore_anew` knows them.
-            now: The time.
+            person: The person who settled them.
+            since: Rows that were settled earlier stay.
+            at: The time that is stored with them; `restore_anew` finds them by it.
+            now: The present time.
         """
 
     async def restore_anew(self, person: str, at: datetime, now: datetime) -> list[str]:
-        """Undo what `withdraw_anew` withdrew at this very time, and return the ids."""
+        """Restore the rows that `withdraw_anew` withdrew with this `at`, and return the ids."""
 
     async def restore(self, row_id: str, now: datetime) -> None:
         """Undo the withdrawal of a row, which stays as it was."""
@@ -323,7 +323,7 @@ class Rows(Protocol):
         """Return (category, split) → number of rows."""
 
     async def kinds(self, finetune: Finetune | None) -> dict[Kind, int]:
-        """Count the rows by their kind. `learned` tells what this fine-tune was trained on."""
+        """Count the rows by their kind. `Counted.learned` is true if this fine-tune was trained on the row as it is."""
 
     async def settled_days(self) -> dict[str, dict[date, int]]:
         """Return person → day (UTC) → number of rows that this person settled and that no admin left out."""

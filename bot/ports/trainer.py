@@ -48,7 +48,7 @@ class Trainer(Protocol):
         """Cancel the job and return its new state."""
 
     async def forget_texts(self, model: ModelName) -> None:
-        """Have the embedded model remove what a trained model remembers of single texts. A lost model is no error."""
+        """Erase what a trained embedded model stores of single texts. A missing model is no error."""
 
     async def delete_file(self, student: ModelName, file_id: str) -> None:
         """Delete an uploaded file, and see that it is gone. A file that is not there is no error.

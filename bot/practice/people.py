@@ -20,9 +20,9 @@ class Member:
     """A person, or the app's bot user. `real_name` is in the person's own language; `locale` may change.
 
     The page shows the name of `names` in the reader's language ("en", "ja"), and beside it the role and the team.
-    A `team_id` other than `TEAM_ID` belongs to a partner company, whose people join by Slack Connect, or, with an
-    `enterprise_id`, to a sibling workspace of an Enterprise Grid organisation. The bot's own `enterprise_id` puts the
-    whole workspace into that organisation.
+    A `team_id` other than `TEAM_ID` belongs to a partner company, whose people join by Slack Connect. With an
+    `enterprise_id` it belongs to a sibling workspace of an Enterprise Grid organisation. The bot's own `enterprise_id`
+    puts the whole workspace into that organisation.
     """
 
     id: str

@@ -197,7 +197,7 @@ def _is_too_much(error: "sdk.APIStatusError") -> bool:
 
 
 def _smaller(texts: Sequence[str]) -> list[Sequence[str]]:
-    """Return two smaller requests, or one of a shorter text; none if no request could be smaller."""
+    """Split a request in two, or shorten its only text; return an empty list if neither is possible."""
     if len(texts) > 1:
         return [texts[: len(texts) // 2], texts[len(texts) // 2 :]]
     half = texts[0][: len(texts[0]) // 2]

@@ -1,7 +1,7 @@
 """A reader of JSON as models write it: any quotation marks, trailing commas, raw newlines, comments, bare words.
 
-It never guesses: what it accepts has one meaning, a name that stands twice stays twice, and an object that ends with
-the text is marked as open. A repairing parser would close a label that was cut in the middle.
+The reader never guesses: whatever it accepts has one meaning. A name that occurs twice is kept twice, and an object
+that the end of the text cuts off is marked as open. A repairing parser would close a label that was cut in the middle.
 """
 
 import re

@@ -22,8 +22,10 @@ log = logging.getLogger(__name__)
 
 QUESTION_IDS = uuid.UUID("7f1f0d3e-7e43-4f5b-9b38-6c1f8f5f5c1a")
 ANSWER_LEASE = timedelta(seconds=90)
-"""Longer than the slowest answer of one release (45 s, and 20 s for its confidence), and longer than a card's post.
-A worker renews its lease before it asks the fallback release and before each post, so a live worker never loses it."""
+"""Lease of an arrival: longer than a release's slowest answer (45 s + 20 s for its confidence) and than a card's post.
+
+A worker renews its lease before it asks the fallback release and before each post, so a live worker never loses it.
+"""
 FIRST_ANSWER_WAIT = timedelta(seconds=3)
 """Delay before the second try; each further delay is three times as long, so the asker hears within a minute or so."""
 LONGEST_ANSWER_WAIT = timedelta(minutes=1)
@@ -38,7 +40,10 @@ PRUNED_PER_TRANSACTION = 500
 MOST_VECTORS = 50_000
 """Number of texts whose vectors are kept: about 150 MB with 1,536 dimensions."""
 POSTED_LATE_TOPIC = "overslept"
-"""Outbox topic: a worker lost an arrival's lease while it posted, so its message may be in Slack twice."""
+"""Outbox topic: a worker lost an arrival's lease while it posted, so its message may be in Slack twice.
+
+The value is stored in databases, so it cannot be renamed.
+"""
 
 REMIND_TOPIC = "remind"
 """Outbox topic: a reminder of a question that nobody may have taken up. The key is the question's id."""
@@ -246,7 +251,8 @@ class AskingLimit:
             after, refusal = before.asked(arrival.event_id, at, self._most)
             for n, _ in enumerate(texts_of(arrival)[0][1:] if refusal is None else ()):
                 counted, beyond = after.asked(f"{arrival.event_id}#{n}", at, self._most)
-                after = after if beyond else counted  # it is answered with the first one, so nobody was refused
+                # A second question is answered even beyond the limit, and must not count as a refusal.
+                after = after if beyond else counted
             await tx.askers.put(arrival.counted_for, after, self._clock.now())
         return refusal
 

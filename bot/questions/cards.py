@@ -71,7 +71,7 @@ async def _with_settled_category(tx: Transaction, prompt: Prompt, category_id: s
 
 
 async def tell_new_owner(tx: Transaction, before: Card, verdict: Verdict, now: datetime) -> None:
-    """Queue a message to the owner whom a stored new verdict gave the question: an updated card notifies nobody.
+    """Queue a message to the owner of the new category, because Slack notifies nobody of an updated card.
 
     Args:
         tx: The transaction that stored the verdict.

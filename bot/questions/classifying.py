@@ -28,7 +28,10 @@ TROUBLE_TOPIC = "trouble"
 REPORT_INTERVAL = timedelta(hours=1)
 """Shortest interval between two messages about the same trouble of the same provider."""
 RECHECK_TOPIC = "second_look"
-"""Outbox topic: a provisional verdict, to be replaced by the serving release's own (rechecking.py)."""
+"""Outbox topic: a provisional verdict, to be replaced by the serving release's own (rechecking.py).
+
+The value is stored in databases, so it cannot be renamed.
+"""
 RECHECK_AFTER = timedelta(seconds=30)
 """Delay before the first recheck: a provider that just failed three times is not asked again at once."""
 

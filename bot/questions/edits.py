@@ -49,7 +49,8 @@ class MessageEdits:
             known = [one for one in (question, second) if one]
             cards = [await card_of(tx, one) for one in known]
             serving = await self._classifying.serving(tx)
-        # If an earlier try of this edit stored the question, the first version and newer edits rely on its answer.
+        # If an earlier try of this edit stored the question, the edit must be answered. The first version is then
+        # ignored as a duplicate, and newer edits wait for this one.
         tried = question is not None and question.card_ts is None and question.id == question_id(edit)
         if any(ending is Ending.CARE for _, ending in others):
             await finish(item, Ending.IGNORED, "edited_after_care")  # its asker has somebody to turn to

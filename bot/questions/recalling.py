@@ -15,7 +15,10 @@ from bot.ports import Neighbours, Store, Transaction
 log = logging.getLogger(__name__)
 
 SEARCHED = (4, 16)
-"""Neighbours that are looked at for each one that is wanted, because some may not be shown: few first, then more."""
+"""Neighbours searched per wanted example, because some may not be shown.
+
+The second number is tried if the first gives too few examples.
+"""
 
 Search = Callable[[Sequence[int], int], Awaitable[Sequence[Sequence[Neighbour]]]]
 """Returns up to so many neighbours of each text, by its place."""
@@ -40,8 +43,8 @@ class Recalling:
     ) -> tuple[Example, ...]:
         """Return the settled questions most similar to a question, the most similar one last, right before it.
 
-        They come from public channels and imports. In a direct message, which nobody else reads, they may also be
-        the same person's own: a reason may quote an example, and the card stands where the question was asked.
+        They come from public channels and imports. In a direct message, which nobody else reads, they may also be the
+        same person's own. Elsewhere that is not allowed: the reason on the card may quote an example.
 
         Args:
             release: The release; its `recall` is the number of examples, and 0 means none.

@@ -416,8 +416,8 @@ class Evaluating:
     async def _askable(self, release: Release, usable: list[Row]) -> list[Row]:
         """Return the rows that both releases of a comparison may be asked.
 
-        What few may read was said to a bot that answers, not to every model that is tried: it is left out where one of
-        the two models is elsewhere.
+        Private rows are left out if one of the two models runs elsewhere. They were meant for the model that answers,
+        not for every model that is tried.
         """
         async with self._store.transaction() as tx:
             serving = await tx.releases.serving()

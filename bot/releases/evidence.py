@@ -79,10 +79,12 @@ class FairRows:
     async def of(self, release: Release, rows: Sequence[Row], shown: Sequence[str]) -> dict[str, OutOfFold | None]:
         """Return the training rows that a release has not learned, by row id.
 
-        A row is among them if no training of the model or of its parents had it or a near-duplicate of it (the value
-        is None: ask the release), or if the release's own training answered it out of fold and no parent had it (the
-        value is that answer). The trainer shows no examples, so a release with recall is judged by the answers of its
-        model alone. Answers of another revision of the embedded model do not count.
+        There are two kinds. Rows of the first kind were in no training of the model or of its parents, nor was any
+        near-duplicate. Their value is None: the release has to be asked. Rows of the second kind were answered out of
+        fold by the release's own training, and were in no training of its parents. Their value is that answer.
+
+        The trainer shows no examples, so a release with recall is judged by the answers of its model alone. Answers of
+        another revision of the embedded model do not count.
 
         Args:
             release: The release.

@@ -44,7 +44,7 @@ class PromptVersion(Thing):
     """One version of the prompt, and the releases that use it."""
 
     number: int
-    """Its number in the order in which they became current, from 1: people name it by this."""
+    """Number of the version, counted from 1 in the order in which versions became current. People read it as a name."""
     prompt: Prompt
     first: PromptEvent
     current: bool

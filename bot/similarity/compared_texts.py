@@ -13,7 +13,7 @@ from bot.similarity.meanings import Meanings
 from bot.similarity.packed import Postings
 
 TextMask = NDArray[np.bool_]
-"""A mask of texts or rows, by their position."""
+"""A boolean for each text or row, by position."""
 RECENT = 1_000
 """Most texts whose slot is remembered."""
 _NOBODY = np.iinfo(np.uint32).max
@@ -24,7 +24,7 @@ class ComparedTexts:
 
     Args:
         index: Holds the texts.
-        meanings: Is told of texts that may be encoded.
+        meanings: Receives the texts that may be encoded.
         private: Whether texts that not everybody may read may be encoded too.
     """
 

@@ -34,7 +34,7 @@ SHORT = 45
 NUMBER_BIT = 1 << 63
 """The bit of a text that has a number among its words."""
 ROUNDED = 1e-6
-"""Larger than any rounding error of a comparison that narrows candidates."""
+"""Tolerance for rounding errors when candidates are narrowed."""
 TRIGRAMS_ADDED = 20_000
 """Number of texts whose trigrams are added at once, so that few of them are in memory twice."""
 FEW = 24

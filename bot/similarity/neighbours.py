@@ -120,7 +120,7 @@ class RowNeighbours:
         async with self._lock:
             if changes is None:
                 await self._refresh()
-            elif changes.began >= self._read_began_at:  # else a later read was indexed meanwhile
+            elif changes.began >= self._read_began_at:  # otherwise a later read was indexed meanwhile
                 await self._index_changes(changes)
             near = [row for row, _ in self._near(text) if row.counts]
             asked = [row for row in near if self._asks_the_same(row.text, text, known)]
@@ -192,7 +192,7 @@ class RowNeighbours:
 
     async def written(self, rows: Sequence[Row]) -> None:
         async with self._lock:
-            if self._read_began_at:  # else the next read brings them anyway
+            if self._read_began_at:  # otherwise the first read will bring these rows
                 await asyncio.to_thread(self._index_written, rows)
 
     def _index_written(self, rows: Sequence[Row]) -> None:
@@ -337,7 +337,7 @@ class RowNeighbours:
             await asyncio.to_thread(self._clusters.contested)
         self._read_began_at = began
         self._forget_written()
-        if not many:  # which leaves the overlap out
+        if not many:  # such a read may have skipped the overlap
             self._newest_read = self._reads
 
     def _forget_written(self) -> None:

@@ -18,7 +18,7 @@ Parts = MutableMapping[str, Bytes]
 """Name → bytes, from which something is read again in this process or another one."""
 
 MOST_UNSORTED = 4_096
-"""Number of new entries that `Postings` keeps unsorted, or a sixteenth of all if that is more: each takes 200 bytes."""
+"""Most new entries that `Postings` keeps unsorted, or a sixteenth of all if that is more. Each takes 200 bytes."""
 
 SHORTEST_SLIP = 5
 """Fewest letters of a word in which one slip is forgiven; shorter words too often become another word."""

@@ -42,7 +42,10 @@ class KeepListeners:
         await ack()
 
     async def _answered(self, author: str, shown: Card) -> Card | None:
-        """Return the question that this author answers: one of their own before one of another team's."""
+        """Return the card of the question that this author answers; None if the author is neither its owner nor staff.
+
+        If the message shows two questions, the author's own one counts, else the first.
+        """
         owners = [part for part in shown.parts if part.owner and await self._guard.is_among(author, (part.owner,))]
         part = next(iter(owners), shown)
         return part if await self._is_owner(author, part.owner) else None

@@ -27,9 +27,9 @@ SIGNALS = {
 
 
 GONE_ERRORS = frozenset({"thread_not_found", "message_not_found", "channel_not_found", "not_in_channel"})
-"""Slack's errors for a message that was deleted meanwhile, or that stands where the bot is not."""
+"""Slack's errors for a message that was deleted meanwhile, or that is in a channel that the bot is not in."""
 SILENT = frozenset({"ask.taken", "ask.already", "ask.bot"})
-"""Keys of the answers that nobody needs who only reacted with an emoji: the card says it, or there is none."""
+"""Keys of answers that a person who only reacted with an emoji is not sent: the card says it, or there is none."""
 
 
 class AskingEmoji:

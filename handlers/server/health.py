@@ -61,7 +61,7 @@ class Health:
             metrics: Takes the readiness of each part, and returns the body of `/metrics`.
         """
         self._checks, self._metrics = dict(checks), metrics
-        self._state, self._checked_at = HealthPart(ready=True, detail="on duty"), float("-inf")
+        self._state, self._checked_at = HealthPart(ready=True, detail="running"), float("-inf")
 
     def drain(self) -> None:
         """Report this process as not ready from now on, so that it is sent no more work."""

@@ -45,8 +45,8 @@ class OwnMessages:
     async def keep_one(self, channel: str, thread: str | None, mark: Mark, keep: str | None = None) -> str | None:
         """Delete all messages with this mark but one.
 
-        Workers that post and then call this leave one message, however many do so at the same time: all of them keep
-        the earliest, and the last to post sees all the others.
+        Any number of workers may post and then call this at the same time, and one message stays. All of them keep the
+        earliest, and the last to post sees all the others.
 
         Args:
             channel: The channel to search.
@@ -75,8 +75,8 @@ class OwnMessages:
     async def require_thread(self, channel: str, thread: str | None, answer: AsyncSlackResponse) -> None:
         """Check that the message just posted stands in its thread. If it does not, delete it.
 
-        If the root of a thread was deleted, Slack posts a reply at the top level of the channel, where everybody reads
-        it, and reports success.
+        If the root of a thread was deleted, Slack reports success, but posts the reply at the top level of the channel.
+        There everybody would read it.
 
         Args:
             channel: The channel of the message.

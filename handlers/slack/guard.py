@@ -16,8 +16,10 @@ from handlers.texts.escape import mentions
 log = logging.getLogger(__name__)
 
 MEMBERS_CACHE_SECONDS = 60.0
-"""Seconds for which the members of a user group are cached; a removed member keeps the role that long, if Slack sends
-no event about the group."""
+"""Seconds for which the members of a user group are cached.
+
+If Slack sends no event about the group, a removed member keeps the role that long.
+"""
 FAILURE_SECONDS = 5.0
 """Seconds for which a group that could not be read is not asked for again."""
 

@@ -1,7 +1,7 @@
 """The text of a message, with the other messages that it is about: forwarded ones, and those of its thread.
 
-Other people's words are read only if Slack says that their author is a member, and of a forwarded message also that its
-channel is public or the conversation itself. Slack may leave these facts out; then the words are not read.
+Other people's words are read only if Slack says that their author is a member. The channel of a forwarded message must
+also be public, or the conversation itself. Slack may leave these facts out; then the words are not read.
 """
 
 import asyncio

@@ -21,7 +21,10 @@ FILE_GONE = frozenset({"file_not_found", "file_deleted"})
 TABLES = (".csv", ".jsonl", ".json")
 """Ends of the names of files that may hold questions. Pictures show figures."""
 UNNAMED_MARKS = ("feedback:", "overslept:")
-"""Beginnings of marks without the question's id. If several questions share a thread, such a message goes too."""
+"""Prefixes of marks without the question's id; messages in Slack keep them, so they cannot be renamed.
+
+Such a message is removed too, even if it is about another question in the thread.
+"""
 
 
 class Removals:

@@ -33,7 +33,7 @@ def warn_of_missing_scopes(identity: AuthorizeResult) -> None:
 
 
 def may_be_left_out(scopes: Iterable[str], people: Iterable[str]) -> bool:
-    """Return whether docs/slack.md allows to leave these scopes out.
+    """Return whether the bot works without these scopes, as docs/slack.md says.
 
     Args:
         scopes: The missing scopes.

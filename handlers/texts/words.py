@@ -51,7 +51,8 @@ class Words:
 
     Args:
         language: The language of the texts.
-        names: The language of categories' names. None shows the prompt's own, which a post for everybody should show.
+        names: The language of categories' names. None shows the names in the prompt's own language, as posts for a
+            whole channel must.
 
     Facts go into the text unchanged. For mrkdwn, the caller must pass what people or models wrote through `escaped`.
 

@@ -18,7 +18,7 @@ MOST_BUTTONS = 5
 NEXT_LIKELY = 3
 """Number of other categories that have a button on the card, and of all categories on a card that is unsure."""
 NEXT_OF_TWO = 1
-"""The same number where a card answers two questions, so that a phone shows both."""
+"""Number of other categories with a button, per question, on a card with two questions: both must fit on a phone."""
 PART_SHOWN = 90
 """Maximum length of each of two questions on the card, in characters."""
 REASON_LENGTH = 500

@@ -13,7 +13,7 @@ from handlers.views.message import Block, Message, button, plain, section
 WORDS_LENGTH = 500
 """Maximum length of an asker's sentence, in characters."""
 WHYS = (FeedbackKind.WRONG_TEAM, FeedbackKind.NEEDS_PERSON)
-"""Reasons that need no words."""
+"""Reasons for *Not helpful* that are a button of their own, so that nobody has to write a sentence."""
 
 
 def rating(shown: Card, words: Words) -> Block:

@@ -16,7 +16,7 @@ FIRST = ("questions", "rows")
 
 
 def ask(scope: Scope, counts: Mapping[str, int], words: Words) -> Message:
-    """Return the question before anything is forgotten, with counts, and a way out."""
+    """Return the message that asks for confirmation before forgetting: the counts, and a button to cancel."""
     text = words(f"forget.ask.{scope.kind.value}", what=_what(scope.kind, scope.target))
     payload = ForgetPayload(id=scope.target, kind=scope.kind).packed()
     blocks = [section(f"*{text}*"), section(_counted(counts, words)), context(words("forget.final"))]

@@ -1,6 +1,6 @@
 """What App Home and the status read from a database with very many questions.
 
-Each read is printed with this process's seconds of the processor, and with those of the clock in brackets, in which a
+Each read is printed with this process's seconds of the processor. In brackets are the seconds of the clock, in which a
 PostgreSQL server works, too. The reads that build the index of rows at a start are printed apart.
 """
 

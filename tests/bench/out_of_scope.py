@@ -1,12 +1,12 @@
 """The share of out-of-scope questions that are caught: `python -m tests.bench.out_of_scope FILE CATEGORY ...`.
 
 FILE is CSV or JSON Lines with `text` and `category`. The named categories are removed from the prompt and the rows, so
-all their questions are out of scope. Questions are asked in the order of the file, until staff have settled as many
-as `--rows` says: they correct each wrong answer of the prompt alone, confirm a fifth of the right ones, and
-settle none that is out of scope. Other asked questions stay open. The last third, at most 500, is measured on.
+all their questions are out of scope. Questions are asked in the order of the file, until staff have settled as many as
+`--rows` says. Staff correct each wrong answer of the prompt alone, and confirm a fifth of the right ones. Questions out
+of scope stay open, like the others that staff do not settle. The last third, at most 500, is measured on.
 
-Four releases are compared: the prompt alone, a recall of three examples, a fine-tune on the rows alone, and one on the
-rows and the open questions. A question is `named` if its answer is the catch-all, and `caught` if it is named or less
+Four releases are compared: the prompt alone, a recall of three examples, a fine-tune on the rows, and one that also has
+the open questions. A question is `named` if its answer is the catch-all, and `caught` if it is named or less
 sure than a threshold. At this threshold, a twentieth of the other questions is caught by mistake. All figures are
 shares.
 """

@@ -30,8 +30,9 @@ def export(
 ) -> Export:
     """Build the training file of these rows under this prompt. Held-out rows are counted but never written.
 
-    The manifest counts the rows that are left out, by reason: a repeated text, a category that the prompt does not
-    have, a special token, a group in conflict, or a held-out near-duplicate of a training row.
+    The manifest counts the rows that are left out, by reason. A row is left out if its text is repeated, its category
+    is not in the prompt, or it holds a special token. So are rows in conflict, and training rows with a held-out
+    near-duplicate.
 
     Args:
         rows: All rows that are not withdrawn.

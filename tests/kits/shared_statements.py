@@ -16,8 +16,8 @@ MOST = 4000
 class SharedStatements(MutableMapping[Any, Any]):
     """A compiled cache in which a statement's dialect stands for all dialects of its class.
 
-    The key begins with the dialect, and the same statement reads the same in each dialect of a class: no engine of ours
-    has dialect settings of its own.
+    The key begins with the dialect. The same statement reads the same in each dialect of a class, because no engine of
+    ours has dialect settings of its own.
     """
 
     def __init__(self) -> None:

@@ -35,13 +35,16 @@ class Plan(Thing):
     """Name of the category that becomes the catch-all of a made prompt."""
     seed: int = 7
     seeds: int = Field(default=1, ge=1)
-    """Number of runs of each order, with `queue`. With two or more, each has a seed of its own, asks the questions in
-    an order of its own, and ends when 90% of the full accuracy is reached."""
+    """Number of runs of each order, with `queue`.
+
+    With two or more, each run has its own seed and its own order of questions, and ends at 90% of the full accuracy.
+    """
     order: Literal["file", "random", "queue"] = "file"
     """Order in which staff settle questions.
 
     With `file`, staff react to each question as it is asked. With `random` and `queue`, staff pick from many answered
-    questions: at random, or in the order of `/finetune review`. They settle each picked question, right or wrong."""
+    questions: at random, or in the order of `/finetune review`. They settle each picked question, right or wrong.
+    """
     recall: int | None = Field(default=None, ge=0)
     """Number of examples to serve with from the start. If set, nothing is fine-tuned, only measured."""
 

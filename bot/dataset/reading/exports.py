@@ -64,7 +64,7 @@ def labelled(line: int, record: Record, options: ReadingOptions) -> Labelled | B
 
 
 def known_column(records: Sequence[Record], options: ReadingOptions) -> ReadingOptions:
-    """Return the options with another category column, if the likeliest one holds no label of ours and another does."""
+    """Return the options with another category column, if the guessed one holds no known category and another does."""
     if options.is_label is None or options.category:
         return options
     looked_at = [_unwrapped(record) for record in records[:LOOKED_AT]]

@@ -34,7 +34,7 @@ class Mask(NamedTuple):
     word: str
     find: Callable[[str], Iterable[Stretch]]
     digits: int = 0
-    """Fewest digits of a text in which it can find something. Most texts have few, which saves time."""
+    """Least number of digits that a text must have for this mask to match. Skipping the other texts saves time."""
     signs: tuple[str, ...] = ()
     """Signs in lower case; only a text with one of them can match. Without signs, any text can."""
 

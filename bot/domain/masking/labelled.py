@@ -22,7 +22,7 @@ _NO_VALUE = re.compile(r"[A-Za-z0-9]|\s?[年月日円名人件回枚個%]")
 
 
 def _behind(pattern: re.Pattern[str]) -> Callable[[str], Iterable[Stretch]]:
-    """Return a search for the values of a label: the first, and those that follow it and have its form."""
+    """Return a search for the value after a label, and for the further values of the same form that follow it."""
 
     def find(folded: str) -> Iterator[Stretch]:
         end = 0

@@ -1,4 +1,4 @@
-"""A table for versions that were trained by themselves, and for paid trainings that are proposed.
+"""A table for versions that were trained automatically, and for paid trainings that are proposed.
 
 This migration only adds a table. Replicas of the previous version never propose anything.
 

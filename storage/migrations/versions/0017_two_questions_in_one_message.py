@@ -1,7 +1,8 @@
 """A column for the second question of a message.
 
-This migration only adds a column. A replica of the previous version shows the second question in its review list without
-a working link, and updates the card of both with one of them; the next update by a new replica mends the card.
+This migration only adds a column. A replica of the previous version shows the second question in its review list, but
+without a working link. It also updates the card of both questions with one of them; the next update by a new replica
+mends the card.
 
 Revision ID: 0017
 Revises: 0016

@@ -81,7 +81,7 @@ async def test_unready_parts_are_named_without_secrets(
         "ready": False,
         "not_ready": ["database", "slack"],
         "parts": {
-            "process": "on duty",
+            "process": "running",
             "database": "ConnectionError",
             "slack": "the socket is not connected",
             "model": "ok",
