@@ -1,5 +1,6 @@
 """Classification of one question by the prompt, the trained layers and the examples in the chat."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -141,15 +142,30 @@ class _Chooser:
         return np.array([self._answers[text] for text in texts])
 
     def _answered(self, texts: Sequence[str]) -> Floats:
-        prior = softmax(self._prompt_model.all_logits(texts))
-        found = self._model.probabilities(prior, self._labels, texts)
+        found = self._without_shots(texts)
         if not self._shots:
             return found
         scores = np.log(np.maximum(found, 1e-9))
-        for (text, label), likeness in zip(self._shots, self._likeness(texts).T, strict=True):
-            counted = likeness >= _SAME_TEXT if self._model.known.holds(text) else likeness > 0
-            scores[:, self._labels.index(label)] += np.where(counted, self._support(likeness), 0)
+        for shot, likeness in zip(self._shots, self._likeness(texts).T, strict=True):
+            counted = likeness >= _SAME_TEXT if shot in self._learned_shots else likeness > 0
+            scores[:, self._labels.index(shot[1])] += np.where(counted, self._support(likeness), 0)
         return softmax(scores)
+
+    def _without_shots(self, texts: Sequence[str]) -> Floats:
+        prior = softmax(self._prompt_model.all_logits(texts))
+        return self._model.probabilities(prior, self._labels, texts)
+
+    @functools.cached_property
+    def _learned_shots(self) -> frozenset[Shot]:
+        """The examples that the model was trained on and answers as they say.
+
+        Of the others, some were corrected since the training, and some are answered wrongly in spite of it.
+        """
+        known = [shot for shot in self._shots if self._model.known.holds(shot[0])]
+        if not known:
+            return frozenset()
+        answers = self._without_shots([text for text, _ in known]).argmax(axis=1)
+        return frozenset(shot for shot, at in zip(known, answers.tolist(), strict=True) if self._labels[at] == shot[1])
 
     def _likeness(self, texts: Sequence[str]) -> Floats:
         """Return the likeness of each text to each example."""

@@ -66,6 +66,25 @@ def test_loaded_model_answers_like_original() -> None:
     assert one.probabilities == pytest.approx(other.probabilities, abs=2e-3)
 
 
+@pytest.mark.parametrize(
+    ("settled", "asked"),
+    [
+        (["the locker is jammed", "a key for my locker"], "another locker please"),
+        (["ロッカーの鍵がほしい", "ロッカーの鍵をなくした", "ロッカーの鍵の予備"], "ロッカーの鍵をもう一つ"),
+    ],
+)
+def test_recorrected_rows_count_as_examples(settled: Sequence[str], asked: str) -> None:
+    """The model was trained on both as `pay` before; where it already gives the new label, they add nothing."""
+    rows = random_rows(60, 23)
+    model = learn(TrainingTask([*rows, *((text, "pay") for text in settled)], _ENGLISH), ignore_fold).model
+    before = classify(model, _ENGLISH, tuple(WORDS), asked)
+    confirmed = classify(model, _ENGLISH, tuple(WORDS), asked, [(text, "pay") for text in settled])
+    corrected = classify(model, _ENGLISH, tuple(WORDS), asked, [(text, "leave") for text in settled])
+    assert before.label == confirmed.label == "pay"
+    assert confirmed.confidence == before.confidence
+    assert corrected.label == "leave"
+
+
 def test_category_without_rows_is_not_forgotten() -> None:
     model = learn(TrainingTask(random_rows(80, 4, ["leave", "it"]), _ENGLISH), ignore_fold).model
     assert accuracy(model, [("my salary", "pay"), ("my salary please", "pay")]) == 1
