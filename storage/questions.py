@@ -9,10 +9,12 @@ from sqlalchemy import (
     LABEL_STYLE_TABLENAME_PLUS_COL,
     ColumnElement,
     Select,
+    and_,
     bindparam,
-    exists,
+    false,
     func,
     insert,
+    outerjoin,
     select,
     update,
 )
@@ -246,16 +248,14 @@ def _authors(question: Question) -> dict[str, Any]:
 
 
 def _remembered() -> ColumnElement[bool]:
-    """Return the condition that a question's newest verdict repeats a row that still stands as it was."""
-    newer = verdicts.alias()
-    newest = select(func.max(newer.c.number)).where(newer.c.question_id == verdicts.c.question_id).scalar_subquery()
-    stands = (
-        rows.c.id == verdicts.c.settled_row,
-        rows.c.withdrawn_at.is_(None),
-        sent_row(),
-        rows.c.category == verdicts.c.category,
-    )
-    return exists().where(verdicts.c.question_id == questions.c.id, verdicts.c.number == newest, *stands)
+    """Return the condition that a question's newest verdict repeats a row that still stands as it was.
+
+    It is a value of each question, and no EXISTS, for which PostgreSQL would join all verdicts first.
+    """
+    stands = and_(rows.c.withdrawn_at.is_(None), sent_row(), rows.c.category == verdicts.c.category)
+    repeated = outerjoin(verdicts, rows, rows.c.id == verdicts.c.settled_row)
+    newest = select(stands).select_from(repeated).where(verdicts.c.question_id == questions.c.id)
+    return func.coalesce(newest.order_by(verdicts.c.number.desc()).limit(1).scalar_subquery(), false())
 
 
 def _unhelped() -> Select[tuple[str]]:

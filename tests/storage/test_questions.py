@@ -1,6 +1,8 @@
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
+from sqlalchemy import event, insert, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from bot.domain.audience import Audience
@@ -11,6 +13,9 @@ from bot.domain.question import Place, Via
 from bot.domain.scorecard import Result
 from bot.domain.shadow import Shadow, ShadowComparison
 from bot.ports import Store
+from storage.database import Database
+from storage.store import SqlTransaction
+from storage.tables import questions, verdicts
 from tests.storage.things import NOW, add_answered_question, correction, question, row, verdict
 
 
@@ -285,3 +290,29 @@ async def test_dropped_second_question_may_return(store: Store) -> None:
         await tx.questions.put_second(first.second("社員証は？"))
         assert await tx.questions.second(first) == first.second("社員証は？")
         assert len(await tx.questions.waiting(9)) == 2
+
+
+async def test_waiting_questions_are_found_without_reading_all_answers(database: Database) -> None:
+    async with database.begin() as connection:
+        transaction = SqlTransaction(connection)
+        await add_answered_question(transaction)
+        asked, answered = question().model_dump(exclude={"place", "authors"}), verdict().model_dump()
+        asked |= question().place.model_dump() | {"card_ts": "9.1"}
+        await connection.execute(insert(questions), [asked | {"id": f"o{n}", "ts": f"o{n}"} for n in range(3000)])
+        many = [answered | {"id": f"o{n}", "question_id": f"o{n}"} for n in range(3000)]
+        await connection.execute(insert(verdicts), many)
+        await connection.execute(text("ANALYZE"))
+        statements: list[tuple[str, Any]] = []
+
+        def record(_connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+            statements.append((statement, parameters))
+
+        event.listen(connection.sync_connection, "before_cursor_execute", record)
+        assert len(await transaction.questions.waiting(10)) == 10
+        explain = "EXPLAIN QUERY PLAN " if connection.dialect.name == "sqlite" else "EXPLAIN "
+        for statement, parameters in [*statements]:
+            plan = await connection.run_sync(
+                lambda one, said=explain + statement, given=parameters: one.exec_driver_sql(said, given).all()
+            )
+            assert "Seq Scan on verdicts" not in str(plan)
+            assert "SCAN verdicts" not in str(plan)
