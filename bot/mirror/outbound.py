@@ -31,6 +31,7 @@ from bot.domain.shadow import Shadow
 from bot.domain.traces import TracedRelease, correction_feedback, result_trace, shadow_trace, verdict_trace
 from bot.mirror.status import record_trouble
 from bot.ports import Clock, Estimator, OutboxEntry, Store, Tracker, Transaction
+from bot.questions.leasing import RetryDelay
 from bot.releases.evaluating import Evaluating
 
 log = logging.getLogger(__name__)
@@ -48,8 +49,8 @@ ALIVE_EVERY = timedelta(minutes=1)
 """Interval at which the cursor ALIVE is moved."""
 RESUME_OVERLAP = timedelta(minutes=5)
 """Overlap that is queued again at a start, because a transaction may commit later than the time it carries."""
-FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(minutes=5)
-"""Bounds of the backoff after a failure, which doubles each time."""
+WAIT = RetryDelay(first=timedelta(seconds=2), longest=timedelta(minutes=5))
+"""Backoff after failures of the tracker."""
 FEEDBACK_TRIES = 30
 """Maximum number of tries for feedback whose trace the tracker does not find; a trace may appear with a delay."""
 
@@ -127,7 +128,7 @@ class MirrorOutbound:
     async def mirror(self) -> bool:
         """Send the next changes and return whether there may be more. Errors of the tracker are not raised.
 
-        After a failure nothing is sent for FIRST_WAIT to LONGEST_WAIT, or for longer if the tracker asks for it.
+        After a failure nothing is sent for 2 seconds to 5 minutes, or for longer if the tracker asks for it.
         """
         await self._move_alive()
         if self._pause.on:
@@ -471,7 +472,7 @@ class MirrorOutbound:
 
 
 class Pause:
-    """The backoff after failures: nothing is tried for FIRST_WAIT to LONGEST_WAIT, doubled each time."""
+    """The backoff after failures: nothing is tried for a while, which doubles each time (WAIT)."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -485,7 +486,7 @@ class Pause:
     def begin(self, error: TrackerError) -> timedelta:
         """Begin the next pause and return its length, which is longer if the tracker asks for it."""
         self._failures += 1
-        wait: timedelta = min(FIRST_WAIT * 2 ** min(self._failures - 1, 10), LONGEST_WAIT)
+        wait = WAIT.after(self._failures)
         if isinstance(error, TrackerDown) and error.after:
             wait = max(wait, error.after)
         self._until = self._clock.now() + wait

@@ -101,18 +101,26 @@ class OpenAIModel:
         return self._shapes.get(model, Shape())
 
     async def _ask(self, model: ModelName, task: Task) -> "tuple[sdk.AsyncOpenAI, Answer]":
+        """Ask within the time that an answer may take, and once more if the answer is unusable."""
+        client, asked_again = self._client(model.provider), False
         try:
-            return await self._ask_in_time(model, task)
+            with translate_errors(hide=task.text):
+                # The SDK's timeout covers a single read, and an in-process server has none.
+                async with asyncio.timeout(self._budget_s):
+                    shape = self.shape(model)
+                    while True:
+                        try:
+                            known = model in self._shapes
+                            completion, accepted = await _complete(client, shape, model.model, task, proven=known)
+                            return client, await self._answer(completion, model, task, shape, accepted)
+                        except UnusableAnswer as unusable:
+                            if asked_again:
+                                raise ModelRefused(str(unusable), unusable.trouble) from None
+                            shape, asked_again = self.shape(model), True
+                            shape = shape.plain() if unusable.wrong_form else shape
         except ModelError as error:
             error.model = error.model or str(model)
             raise
-
-    async def _ask_in_time(self, model: ModelName, task: Task) -> "tuple[sdk.AsyncOpenAI, Answer]":
-        client = self._client(model.provider)
-        with translate_errors(hide=task.text):
-            # The SDK's timeout covers a single read, and an in-process server has none.
-            async with asyncio.timeout(self._budget_s):
-                return client, await self._answer(client, model, task)
 
     def _client(self, provider: str) -> "sdk.AsyncOpenAI":
         """Return the provider's client with our timeout, made once: a copy per question costs more than it looks."""
@@ -122,19 +130,10 @@ class OpenAIModel:
             known = self._clients[provider] = original, original.with_options(timeout=self._timeout_s)
         return known[1]
 
-    async def _answer(self, client: "sdk.AsyncOpenAI", model: ModelName, task: Task) -> Answer:
-        try:
-            return await self._attempt(client, model, task, self.shape(model))
-        except UnusableAnswer as unusable:
-            shape = self.shape(model)
-            retry_shape = shape.plain() if unusable.wrong_form else shape
-        try:
-            return await self._attempt(client, model, task, retry_shape)
-        except UnusableAnswer as unusable:
-            raise ModelRefused(str(unusable), unusable.trouble) from None
-
-    async def _attempt(self, client: "sdk.AsyncOpenAI", model: ModelName, task: Task, shape: Shape) -> Answer:
-        completion, accepted = await _complete(client, shape, model.model, task, proven=model in self._shapes)
+    async def _answer(
+        self, completion: Completion, model: ModelName, task: Task, shape: Shape, accepted: Shape | None
+    ) -> Answer:
+        """Return the answer that a completion gives, and remember the shape that the model accepted."""
         answer = parse_answer(completion, task)
         if self._providers.in_process(model.provider):  # elsewhere it changes from answer to answer
             answer = answer.model_copy(update={"revision": completion.system_fingerprint})

@@ -111,60 +111,71 @@ class Answering:
             question = await tx.questions.at(team, channel, ts)
         return question if question and question.card_ts else None
 
+    async def limit_of(self, person: str) -> LimitRefusal | None:
+        """Return the refusal that a question of this person would meet now; None if it would be taken up."""
+        return await self._limit.refusal(person)
+
     async def answer_next(self) -> bool:
         """Work on the oldest open arrival. Returns False if none is due, as far as is known."""
         return await self._arrivals.next(self._answer, self._failed)
 
     async def _answer(self, item: InboxItem) -> None:
-        """Process an arrival: answer it in private, or as a question."""
+        """Process an arrival: answer it, in private if it is a cry for help, or end it without an answer."""
         item = await self._with_thread(item)
         if await self._caring.needs_help(item.arrival.whole):
             await self._answer_in_private(item)
-        else:
-            await self._answer_question(item)
-
-    async def _answer_question(self, item: InboxItem) -> None:
-        """Answer an arrival, decline it, or return it to the queue."""
-        arrival, arrivals = item.arrival, self._arrivals
-        if arrival.kind is ArrivalKind.EDITED and not await self._edits.stands_for_question(item):
             return
-        notice = intake.notice_for(arrival)
-        if notice:
-            await self._decline(item, notice)
-            return
-        if arrival.via is Via.SHORTCUT and await arrivals.still_asked_elsewhere(arrival):
-            await arrivals.try_later(item)
-            return
-        if await self._is_over_limit(item):
+        if await self._is_turned_away(item):
             return
         taken_up = await self._take_up(item)
-        if taken_up is None and arrival.kind is ArrivalKind.EDITED:
-            await arrivals.try_later(item)  # another worker took up the question itself at this moment
-            return
         if taken_up is None:
-            await arrivals.finish(item, Ending.IGNORED, "duplicate")
+            await self._end_repeated(item)
             return
         card = await self._first_card(item, taken_up)
         if taken_up.second:
             card = card.model_copy(update={"second": await self._first_card(item, taken_up.second)})
         with self._meter.span("post", question=card.question.id):
-            ts = await self._announcer.post_card(card, again=item.attempts > 1 or arrival.via is Via.SHORTCUT)
+            again = item.attempts > 1 or item.arrival.via is Via.SHORTCUT
+            ts = await self._announcer.post_card(card, again=again)
         shown = [one for one in (card, card.second) if one]
         posted = [CardedQuestion(one.question, one.verdict, ts, shadowed=taken_up.shadowed) for one in shown]
-        await arrivals.finish(item, Ending.ANSWERED, posted=posted, verdict=card.verdict)
+        await self._arrivals.finish(item, Ending.ANSWERED, posted=posted, verdict=card.verdict)
 
-    async def _first_card(self, item: InboxItem, taken_up: TakenUp) -> Card:
-        """Return the card of a question that has its verdict then, from memory or from a release."""
-        question, card, serving = taken_up.question, taken_up.card, taken_up.serving
-        card = card or await self._remember(item, taken_up)
-        if card:
-            return card
-        verdict = await self._classifying.verdict(question, serving, lambda tx: self._arrivals.hold(tx, item))
-        return await self._shared.run(lambda tx: self._keep(tx, item, question, verdict, serving))
+    async def _with_thread(self, item: InboxItem) -> InboxItem:
+        """Return the item with the messages that it points at. An arrival in the inbox holds only its own message."""
+        if self._threads is None or item.arrival.place.thread_ts is None:
+            return item
+        async with self._store.snapshot() as tx:
+            prompt = (await self._classifying.serving(tx)).prompt
+        if not intake.points_at_thread(item.arrival, [category.name for category in prompt.categories]):
+            return item
+        arrival = await storable(await self._threads.read(item.arrival))
+        team = arrival.place.team
+        places = [Place(team=team, channel=author.channel, ts=author.ts) for author in arrival.authors if author.ts]
+        async with self._store.snapshot() as tx:
+            if await tx.forgetting.is_forgotten(*places, arrival.place.model_copy(update={"ts": arrival.place.thread})):
+                return item  # the thread's messages were forgotten
+        return item.model_copy(update={"arrival": arrival})
 
-    async def limit_of(self, person: str) -> LimitRefusal | None:
-        """Return the refusal that a question of this person would meet now; None if it would be taken up."""
-        return await self._limit.refusal(person)
+    async def _is_turned_away(self, item: InboxItem) -> bool:
+        """Return whether the arrival is not to be answered now; if so, it is ended or returned to the queue."""
+        arrival = item.arrival
+        if arrival.kind is ArrivalKind.EDITED and not await self._edits.stands_for_question(item):
+            return True
+        notice = intake.notice_for(arrival)
+        if notice:
+            await self._decline(item, notice)
+            return True
+        if arrival.via is Via.SHORTCUT and await self._arrivals.still_asked_elsewhere(arrival):
+            await self._arrivals.try_later(item)
+            return True
+        return await self._is_over_limit(item)
+
+    async def _decline(self, item: InboxItem, notice: Notice) -> None:
+        """End an arrival that gets no answer, and tell the asker why if the intake policy says so."""
+        if intake.is_announced(item.arrival, notice):
+            await self._notify(item, notice)
+        await self._arrivals.finish(item, Ending.IGNORED, notice.value)
 
     async def _is_over_limit(self, item: InboxItem) -> bool:
         """Return whether the person has asked too many questions; if so, the arrival is ended and the person told."""
@@ -183,58 +194,6 @@ class Answering:
         self._meter.limited()
         await self._arrivals.finish(item, Ending.IGNORED, TOO_MANY)
         return True
-
-    async def _with_thread(self, item: InboxItem) -> InboxItem:
-        """Return the item with the messages that it points at. An arrival in the inbox holds only its own message."""
-        if self._threads is None or item.arrival.place.thread_ts is None:
-            return item
-        async with self._store.snapshot() as tx:
-            prompt = (await self._classifying.serving(tx)).prompt
-        if not intake.points_at_thread(item.arrival, [category.name for category in prompt.categories]):
-            return item
-        arrival = await storable(await self._threads.read(item.arrival))
-        team = arrival.place.team
-        places = [Place(team=team, channel=author.channel, ts=author.ts) for author in arrival.authors if author.ts]
-        async with self._store.snapshot() as tx:
-            if await tx.forgetting.is_forgotten(*places, arrival.place.model_copy(update={"ts": arrival.place.thread})):
-                return item  # the thread's messages were forgotten
-        return item.model_copy(update={"arrival": arrival})
-
-    async def _decline(self, item: InboxItem, notice: Notice) -> None:
-        """End an arrival that gets no answer, and tell the asker why if the intake policy says so."""
-        if intake.is_announced(item.arrival, notice):
-            await self._notify(item, notice)
-        await self._arrivals.finish(item, Ending.IGNORED, notice.value)
-
-    async def _answer_in_private(self, item: InboxItem) -> None:
-        """Answer a cry for help, once for each message. Nothing is stored of it, and an earlier card is taken away."""
-        arrival = item.arrival
-        async with self._store.transaction() as tx:
-            others = [known for known in await tx.inbox.of(arrival.place) if known[0].event_id != arrival.event_id]
-            question = await tx.questions.at(arrival.place.team, arrival.place.channel, arrival.place.ts)
-            await self._arrivals.hold(tx, item)
-        if any(ending is Ending.CARE for _, ending in others):
-            await self._arrivals.finish(item, Ending.IGNORED, "care_before")
-        elif arrival.comes_after_first and any(ending is None and not one.comes_after_first for one, ending in others):
-            await self._arrivals.try_later(item)  # the first version is being answered
-        else:
-            if question:
-                await self._take_back(question)
-            await self._notify(item, Notice.CARE)
-            await self._arrivals.finish(item, Ending.CARE)
-
-    async def _take_back(self, question: Question) -> None:
-        """Delete the card of an earlier version of the message, and take the question and its row out of everything."""
-        async with self._store.transaction() as tx:
-            await tx.questions.hide(question.id)
-            await tx.rows.withdraw(question.id, self._clock.now())
-            second = await tx.questions.second(question)
-            if second:
-                await tx.questions.drop_second(question)
-                await tx.rows.withdraw(second.id, self._clock.now())
-        ts = question.card_ts or await self._announcer.posted_card(question)
-        if ts:
-            await self._announcer.take_back(question.model_copy(update={"card_ts": ts}))
 
     async def _take_up(self, item: InboxItem) -> TakenUp | None:
         """Store the arrival's question, or find the one that an earlier try stored.
@@ -276,6 +235,22 @@ class Answering:
         # It has no card, so it is from an earlier try of this arrival, or the shortcut repeats a question that failed.
         return known if known.id == asked.id or asked.via is Via.SHORTCUT else None
 
+    async def _end_repeated(self, item: InboxItem) -> None:
+        """End an arrival whose message another one brought, or try an edit of it later."""
+        if item.arrival.kind is ArrivalKind.EDITED:
+            await self._arrivals.try_later(item)  # another worker took up the question itself at this moment
+        else:
+            await self._arrivals.finish(item, Ending.IGNORED, "duplicate")
+
+    async def _first_card(self, item: InboxItem, taken_up: TakenUp) -> Card:
+        """Return the card of a question that has its verdict then, from memory or from a release."""
+        question, card, serving = taken_up.question, taken_up.card, taken_up.serving
+        card = card or await self._remember(item, taken_up)
+        if card:
+            return card
+        verdict = await self._classifying.verdict(question, serving, lambda tx: self._arrivals.hold(tx, item))
+        return await self._shared.run(lambda tx: self._keep(tx, item, question, verdict, serving))
+
     async def _remember(self, item: InboxItem, taken_up: TakenUp) -> Card | None:
         """Store the verdict of memory and return its card; None if memory has no answer."""
         memory, question, serving = self._classifying.memory, taken_up.question, taken_up.serving
@@ -297,6 +272,36 @@ class Answering:
         if card is None:
             raise LookupError("the verdict that was just written is missing")
         return card
+
+    async def _answer_in_private(self, item: InboxItem) -> None:
+        """Answer a cry for help, once for each message. Nothing is stored of it, and an earlier card is taken away."""
+        arrival = item.arrival
+        async with self._store.transaction() as tx:
+            others = [known for known in await tx.inbox.of(arrival.place) if known[0].event_id != arrival.event_id]
+            question = await tx.questions.at(arrival.place.team, arrival.place.channel, arrival.place.ts)
+            await self._arrivals.hold(tx, item)
+        if any(ending is Ending.CARE for _, ending in others):
+            await self._arrivals.finish(item, Ending.IGNORED, "care_before")
+        elif arrival.comes_after_first and any(ending is None and not one.comes_after_first for one, ending in others):
+            await self._arrivals.try_later(item)  # the first version is being answered
+        else:
+            if question:
+                await self._take_back(question)
+            await self._notify(item, Notice.CARE)
+            await self._arrivals.finish(item, Ending.CARE)
+
+    async def _take_back(self, question: Question) -> None:
+        """Delete the card of an earlier version of the message, and take the question and its row out of everything."""
+        async with self._store.transaction() as tx:
+            await tx.questions.hide(question.id)
+            await tx.rows.withdraw(question.id, self._clock.now())
+            second = await tx.questions.second(question)
+            if second:
+                await tx.questions.drop_second(question)
+                await tx.rows.withdraw(second.id, self._clock.now())
+        ts = question.card_ts or await self._announcer.posted_card(question)
+        if ts:
+            await self._announcer.take_back(question.model_copy(update={"card_ts": ts}))
 
     async def _notify(self, item: InboxItem, notice: Notice) -> None:
         async with self._store.transaction() as tx:

@@ -74,22 +74,10 @@ class LeasedQueue(Generic[LeasedT]):
         Returns:
             False if no item is due, as far as is known: after an item that was handed over, nothing is looked up.
         """
-        if self._handed:
-            await self._process(self._handed.popleft(), work, failed)
-            return bool(self._handed)
-        async with self._store.transaction() as tx:
-            item = await self._claim(tx, self._clock.now())
+        handed = self._handed.popleft() if self._handed else None
+        item = handed or await self._claimed()
         if item is None:
             return False
-        await self._process(item, work, failed)
-        return True
-
-    async def _process(
-        self,
-        item: LeasedT,
-        work: Callable[[LeasedT], Awaitable[None]],
-        failed: Callable[[LeasedT, Exception], Awaitable[None]],
-    ) -> None:
         try:
             with self._span(item):
                 try:
@@ -100,6 +88,11 @@ class LeasedQueue(Generic[LeasedT]):
                     await failed(item, error)
         except LeaseLost:
             log.info("%s: lease lost", self.name(item))
+        return handed is None or bool(self._handed)
+
+    async def _claimed(self) -> LeasedT | None:
+        async with self._store.transaction() as tx:
+            return await self._claim(tx, self._clock.now())
 
     async def hold(self, tx: Transaction, item: LeasedT) -> None:
         """Renew the lease before something slow or visible happens.

@@ -9,7 +9,8 @@ from bot.domain.audience import Audience
 from bot.domain.correction import Press
 from bot.domain.mirrored import MIRROR_TOPIC, MirrorState
 from bot.domain.question import Question, Verdict
-from bot.mirror.outbound import LONGEST_WAIT, MirrorOutbound
+from bot.mirror import outbound
+from bot.mirror.outbound import MirrorOutbound
 from bot.mirror.status import mirror_state
 from bot.questions.delivering import OPERATORS_TOPIC
 from bot.releases.evaluating import Evaluating
@@ -20,7 +21,7 @@ from tests.kits.fakes import MemoryNeighbours, RuleModel, StepClock
 from tests.kits.fakes_acts import CountingEstimator, FakeAnnouncer
 from tests.kits.fakes_tracker import MemoryTracker
 
-WAIT = LONGEST_WAIT.total_seconds()
+WAIT = outbound.WAIT.longest.total_seconds()
 """Seconds after which the mirror has stopped backing off."""
 
 

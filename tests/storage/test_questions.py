@@ -1,8 +1,9 @@
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import event, insert, text
+from sqlalchemy import Connection, event, insert, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from bot.domain.audience import Audience
@@ -292,6 +293,10 @@ async def test_dropped_second_question_may_return(store: Store) -> None:
         assert len(await tx.questions.waiting(9)) == 2
 
 
+def plan_of(connection: Connection, statement: str, parameters: Any) -> str:
+    return str(connection.exec_driver_sql(statement, parameters).all())
+
+
 async def test_waiting_questions_are_found_without_reading_all_answers(database: Database) -> None:
     async with database.begin() as connection:
         transaction = SqlTransaction(connection)
@@ -311,8 +316,6 @@ async def test_waiting_questions_are_found_without_reading_all_answers(database:
         assert len(await transaction.questions.waiting(10)) == 10
         explain = "EXPLAIN QUERY PLAN " if connection.dialect.name == "sqlite" else "EXPLAIN "
         for statement, parameters in [*statements]:
-            plan = await connection.run_sync(
-                lambda one, said=explain + statement, given=parameters: one.exec_driver_sql(said, given).all()
-            )
-            assert "Seq Scan on verdicts" not in str(plan)
-            assert "SCAN verdicts" not in str(plan)
+            plan = await connection.run_sync(partial(plan_of, statement=explain + statement, parameters=parameters))
+            assert "Seq Scan on verdicts" not in plan
+            assert "SCAN verdicts" not in plan

@@ -17,7 +17,7 @@ from bot.domain.correction import Correction
 from bot.domain.dataset import Split, example
 from bot.langsmith import LangSmithTracker
 from bot.mirror.inbound import ANYBODY, MirrorInbound
-from bot.mirror.outbound import FEEDBACK_TRIES, LONGEST_WAIT, MirrorOutbound
+from bot.mirror.outbound import FEEDBACK_TRIES, WAIT, MirrorOutbound
 from storage.store import SqlStore
 from tests.bot.things import PROMPT, rows_of
 from tests.kits.fakes import MemoryNeighbours, StepClock
@@ -54,7 +54,7 @@ class Both:
     async def sync(self) -> None:
         """Mirror both ways until nothing changes any more."""
         for _ in range(5):
-            self.here.clock.advance(seconds=LONGEST_WAIT.total_seconds())
+            self.here.clock.advance(seconds=WAIT.longest.total_seconds())
             await self.here.mirror_all()
             if not await self.inbound.receive() and not await self.here.unsent():
                 return
@@ -252,7 +252,7 @@ async def test_everything_arrives_once_after_any_fault(both: Both, fault: Server
     for on in ("GET", "POST /runs", "POST|PATCH /platform", "POST /feedback", ""):
         both.there.fail(fault, on=on, times=2)
     for _ in range(12):
-        both.here.clock.advance(seconds=LONGEST_WAIT.total_seconds())
+        both.here.clock.advance(seconds=WAIT.longest.total_seconds())
         await both.here.outbound.mirror()
     both.there.heal()
     await both.sync()
@@ -360,7 +360,7 @@ async def test_address_of_web_pages_is_told_to_operators(both: Both) -> None:
     both.there.fail(ServerFault(200, "<!doctype html><title>LangSmith</title>"))
     await both.here.ask()
     for _ in range(3):
-        both.here.clock.advance(seconds=LONGEST_WAIT.total_seconds())
+        both.here.clock.advance(seconds=WAIT.longest.total_seconds())
         await both.here.outbound.mirror()
         await both.inbound.receive()
     assert await both.here.trouble() == "web_address"
