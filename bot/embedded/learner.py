@@ -4,12 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from bot.embedded.doubted import Doubted
 from bot.embedded.features import Floats
 from bot.embedded.fits import Fits, choose, loss_of
-from bot.embedded.kernel import Indices, Weights
+from bot.embedded.kernel import Indices, Weights, one_thread
 from bot.embedded.linear import LinearModel, softmax
 from bot.embedded.open_questions import SelfTaughtFits
 from bot.embedded.trained import Layer, TrainedModel, apply_temperature, sharpness
@@ -82,7 +81,7 @@ def learn(task: TrainingTask, on_fold: Callable[[int, int, Score], None]) -> Lea
         task: The rows and settings to train with.
         on_fold: Called after each fold with the fold's number, the number of folds, and the score on held-out rows.
     """
-    with threadpool_limits(limits=1):
+    with one_thread():
         data = TrainingSet(task)
         everything = np.arange(len(data))
         fits, predicted = _fit(data)

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from bot.embedded.encoders import Encoder
 from bot.embedded.features import FUNCTION_WORDS, Floats, TextSpace, Vocabulary, casefolded, grams
-from bot.embedded.kernel import Features, logistic_coefficients
+from bot.embedded.kernel import Features, logistic_coefficients, one_thread
 from bot.embedded.prompt import catch_all_label, texts_of_labels
 
 
@@ -131,7 +130,7 @@ def read_prompt_model(prompt: str, labels: tuple[str, ...], encoder: Encoder | N
     weights = per_label.mean() / per_label[truth]
     share = _MEANING_SHARE if encoder else 0.0
     features = Features.of(space, texts)
-    with threadpool_limits(limits=1):
+    with one_thread():
         likeness = features.products().likeness(share)
         coefficients, bias = logistic_coefficients(likeness, truth, len(labels), weights, _STRENGTH)
     bias += _CATCH_ALL_BIAS * np.array([label == catch_all_label(documents) for label in labels], dtype=np.float32)
