@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import SecretStr
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -35,7 +36,7 @@ from handlers.registration import register
 from handlers.server.pool import Pool
 from handlers.slack.announcer import SlackAnnouncer
 from handlers.slack.channels import ChannelAudiences, ChannelMembers
-from handlers.slack.connection import bolt_app, fetch_identity
+from handlers.slack.connection import bolt_app, fetch_identity, open_client
 from handlers.slack.deliveries import Deliveries, Socket
 from handlers.slack.guard import Guard
 from handlers.slack.moved import FollowingClient
@@ -46,6 +47,7 @@ from handlers.slack.reading import MessageReader
 from handlers.views.ids import DETAILS, REVIEW_SETTLE
 from tests.kits.fakes import RuleModel, StepClock
 from tests.kits.fakes_acts import FakeTrainer, MemoryShelf, NoBatches
+from tests.kits.front import Front
 
 MANIFEST = yaml.safe_load((Path(__file__).parents[2] / "manifest.yml").read_text(encoding="utf-8"))
 PROMPT = Prompt(
@@ -93,6 +95,8 @@ class SlackDesk:
     deliveries: Deliveries
     app: AsyncApp
     context: Context
+    front: Front | None = None
+    """Counts the bot's connections to Slack; see `open_desk`."""
     handler: Any = None
     """The socket of the last connect."""
     _timing: Timing | None = None
@@ -226,6 +230,7 @@ async def open_desk(
     training_allowed: bool = True,
     tell_askers: bool = False,
     budget_usd: float | None = None,
+    counted: bool = False,
 ) -> AsyncIterator[SlackDesk]:
     """Open a bot in a new practice workspace.
 
@@ -242,6 +247,7 @@ async def open_desk(
         embedded: The embedded model's facts about itself; the default has none.
         enterprise: The Enterprise Grid organisation of the workspace; the default has none.
         budget_usd: The budget of a month; the default has none.
+        counted: Whether the bot speaks to Slack through `front`, with the client that a start opens.
         per_hour: Questions that one person may ask within an hour; the default has no limit.
         training_allowed: Whether the settings allow trainings.
         tell_askers: Whether each asker is told once what happens with questions, as the bot does outside of tests.
@@ -253,6 +259,11 @@ async def open_desk(
         workspace.people.bot.enterprise_id = enterprise
         server = await stack.enter_async_context(serve(workspace))
         client = FollowingClient(token=server.bot_token, base_url=server.api_url, retry_handlers=[])
+        front = None
+        if counted:
+            front = await stack.enter_async_context(Front(server.url).running())
+            workspace.url = front.url
+            client = await stack.enter_async_context(open_client(SecretStr(server.bot_token), f"{front.url}api/"))
         identity = await fetch_identity(client)
         home = Home(identity.team_id or "", identity.bot_user_id or "", identity.enterprise_id)
         people = People(client, home)
@@ -328,6 +339,7 @@ async def open_desk(
             deliveries=deliveries,
             app=app,
             context=context,
+            front=front,
             neighbours=neighbours,
             acts=acts,
         )
