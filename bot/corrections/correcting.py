@@ -15,7 +15,7 @@ from bot.questions.batched_writes import BatchedWrites, SharedTransactions
 from bot.questions.cards import card_of, update_card
 from bot.questions.classifying import RECHECK_TOPIC
 from bot.questions.delivering import Delivering
-from bot.similarity.index import is_typo
+from bot.similarity.typos import is_typo
 
 
 class QueuedUpdates:

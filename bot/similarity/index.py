@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-import re
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import Indel
 
 from bot.domain.dataset import normalised
-from bot.domain.similar import FAR, NEAR, NUMBER_WEIGHT, ContentWords, bare_kana, content, share
+from bot.domain.similar import FAR, NEAR, NUMBER_WEIGHT, ContentWords, content, share
 from bot.similarity.packed import (
     Bytes,
     NumberedWords,
@@ -24,7 +23,6 @@ from bot.similarity.packed import (
     joined_parts,
     key_of,
     member_parts,
-    slip,
 )
 
 MOST_WORDS, MOST_TRIGRAMS = 1_000, 2_000
@@ -47,22 +45,6 @@ _MEMBERS = ("_texts", "_words", "_slots", "_slots_by_joined_words", "_slots_by_w
 """Attributes of an index, from which it is read again."""
 
 _NONE: NDArray[np.uint32] = np.zeros(0, np.uint32)
-_VOWEL = re.compile("[aeiou]")
-
-
-def is_typo(word: str, typed: str) -> bool:
-    """Return whether `typed` is very likely `word` with a typo: a slip, but not in the first or last letter.
-
-    “Paternity” and “maternity”, or “trainee” and “trainer”, are a slip apart and two words. Letters without a vowel are
-    a code, in which each letter counts. In kana only the marks of a letter may differ: its dots, its size, or a long
-    vowel.
-    """
-    if not slip(word, typed):
-        return False
-    if not word.isascii():
-        return bare_kana(word) == bare_kana(typed)
-    ends_agree = (word[0], word[-1]) == (typed[0], typed[-1])
-    return ends_agree and bool(_VOWEL.search(word) and _VOWEL.search(typed))
 
 
 class Index:

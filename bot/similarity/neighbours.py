@@ -17,12 +17,13 @@ from bot.domain.gain import Likenesses
 from bot.domain.similar import Neighbour, SameQuestion, content, is_same_question
 from bot.ports import RowChanges, Store, TextEncoder, Transaction
 from bot.similarity.compared_texts import ComparedTexts, TextNumbers
-from bot.similarity.index import Index, is_typo
+from bot.similarity.index import Index
 from bot.similarity.indexed_rows import IndexedRow, IndexedRows
 from bot.similarity.kept import KEPT_FROM, KEPT_SHARE, KeptFacts, maker
 from bot.similarity.meanings import Meanings, TextVectors
 from bot.similarity.open_texts import OpenTexts
 from bot.similarity.packed import Bytes, Parts, joined_parts, member_parts
+from bot.similarity.typos import is_typo
 
 LATE_COMMIT = timedelta(seconds=15)
 """How long after its `settled_at` another replica's row may still appear: a slow commit, or a clock that is behind."""
