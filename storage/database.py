@@ -20,7 +20,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from bot.domain.disk import is_disk_full, make_private_folder
 from bot.domain.faults import Fault, Problem, Unable
-from storage.direct import DirectWriter, to_its_end
+from bot.domain.uncancelled import in_thread
+from storage.direct import DirectWriter
 from storage.locks import Lock, acquire_lock, lift_timeouts
 from storage.migrations import is_current, is_too_new, unknown_revision, upgrade
 
@@ -296,7 +297,7 @@ class Database:
         if self._write_lock is None or not self._url.database or self._url.database == ":memory:":
             return True
         async with self._write_lock:
-            return await to_its_end(asyncio.to_thread(_scrub, Path(self._url.database)))
+            return await in_thread(_scrub, Path(self._url.database))
 
     async def close(self) -> None:
         """Close all connections; a later use opens new ones.

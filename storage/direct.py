@@ -6,12 +6,14 @@ A statement takes microseconds; handing it to a thread and back takes many times
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, CursorResult, Engine
+
+from bot.domain.uncancelled import to_its_end
 
 BEGIN = "BEGIN IMMEDIATE"
 FIRST_PAUSE, LONGEST_PAUSE = 0.001, 0.05
@@ -145,20 +147,6 @@ class DirectWriter:
         """
         self._thread = self._thread or ThreadPoolExecutor(1, thread_name_prefix="sqlite")
         await to_its_end(asyncio.get_running_loop().run_in_executor(self._thread, work))
-
-
-async def to_its_end(work: Awaitable[_T]) -> _T:
-    """Wait until work in a thread has ended, however often the caller is cancelled meanwhile."""
-    running = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        while not running.done():
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait([running])
-        if not running.cancelled():
-            running.exception()
-        raise
 
 
 def _driver_of(connection: Connection) -> sqlite3.Connection:

@@ -20,10 +20,13 @@ class RowChanges:
 
     Attributes:
         began: When their reading began, by a monotonic clock in seconds.
+        rows: The rows.
+        forgotten: The position of FORGOTTEN_CURSOR when they were read.
     """
 
     began: float
     rows: Sequence[tuple[Row, bool]]
+    forgotten: str | None
 
 
 class TextNumbering(Protocol):

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from bot.domain.uncancelled import in_thread
 from bot.similarity.index import Index
 from bot.similarity.meanings import Meanings
 from bot.similarity.packed import Postings
@@ -47,17 +48,27 @@ class ComparedTexts:
             if len(self._recent) >= RECENT:
                 self._recent.clear()
             self._recent[text] = slot
-        new = slot == self.count
+        new = slot >= self.count
         if (public or self._private) and (new or slot in self._meanings.hidden):
             self._meanings.add(slot, text)
         elif new:
             self._meanings.hidden.add(slot)
-        if new:
-            for other in sorted(self.index.beside(slot)):
-                self.near_slots.add(slot, other)
-                self.near_slots.add(other, slot)
+        while self.count < len(self.index):  # more than one if an error came between a text and its comparison
+            for other in sorted(other for other in self.index.beside(self.count) if other < self.count):
+                self.near_slots.add(self.count, other)
+                self.near_slots.add(other, self.count)
             self.count += 1
         return slot
+
+    def entries(self) -> tuple[NDArray[np.unsignedinteger], NDArray[np.uint32], NDArray[np.uint32]]:
+        """Return all near slots, as `Postings.entries` does.
+
+        Raises:
+            RuntimeError: Not every text was compared, so nothing can be proved.
+        """
+        if self.count != len(self.index):
+            raise RuntimeError(f"{self.count} of {len(self.index)} texts were compared")
+        return self.near_slots.entries()
 
     def beside(self, slot: int) -> Collection[int]:
         """Return the slots of the other texts that are nearly the same."""
@@ -109,7 +120,7 @@ class TextNumbers:
     async def add(self, texts: Sequence[str]) -> None:
         """Add texts."""
         async with self._lock:
-            await asyncio.to_thread(self._add, texts)
+            await in_thread(self._add, texts)
 
     def _add(self, texts: Sequence[str]) -> None:
         for text in texts:
@@ -121,7 +132,7 @@ class TextNumbers:
     async def near(self, these: TextMask, others: "TextNumbers", those: TextMask) -> TextMask:
         """Return which of these texts are nearly the same as one of those, which are among the others."""
         async with self._lock:
-            return await asyncio.to_thread(self._near, these, others, those)
+            return await in_thread(self._near, these, others, those)
 
     def _near(self, these: TextMask, others: "TextNumbers", those: TextMask) -> TextMask:
         slots, theirs, odd = self.slots, others.slots, {i: text for i, text in others.odd.items() if those[i]}
@@ -130,7 +141,7 @@ class TextNumbers:
         at, wanted = np.zeros((2, len(self._texts.index)), np.bool_)
         at[theirs[known]] = True
         wanted[theirs[those]] = True
-        keys, starts, found = self._texts.near_slots.entries()
+        keys, starts, found = self._texts.entries()
         beside = wanted.copy()
         beside[found[np.repeat(at[keys], np.diff(starts))]] = True
         for text in odd.values():
@@ -152,7 +163,7 @@ class TextNumbers:
             categories: The number of each text's category.
         """
         async with self._lock:
-            return await asyncio.to_thread(self._contested, groups, categories)
+            return await in_thread(self._contested, groups, categories)
 
     def _contested(self, groups: NDArray[np.uint32], categories: NDArray[np.uint32]) -> TextMask:
         clusters = self._clusters(groups)[groups]
@@ -164,7 +175,7 @@ class TextNumbers:
     def _clusters(self, groups: NDArray[np.uint32]) -> NDArray[np.uint32]:
         """Return for each group the first group of its cluster: the least number spreads until none changes."""
         slots = self.slots
-        keys, starts, found = self._texts.near_slots.entries()
+        keys, starts, found = self._texts.entries()
         first = np.arange(int(groups.max()) + 1 if len(groups) else 0, dtype=np.uint32)
         while True:
             at = np.full(len(self._texts.index), _NOBODY, np.uint32)  # no cluster goes on over a text without a row

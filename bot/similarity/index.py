@@ -99,10 +99,7 @@ class Index:
         """Return the slot of a text; a new text is added."""
         plain = normalised(text)
         found = self._slot_of(plain)
-        if found is None:
-            self._exact.append(_hash(text))
-            found = self._add(plain, compared(text))
-        return found
+        return self._add(plain, _hash(text), compared(text)) if found is None else found
 
     def find(self, text: str) -> int | None:
         """Return the slot of a text that was added with the same words; None if it is not known."""
@@ -112,12 +109,10 @@ class Index:
     def _slot_of(self, plain: str) -> int | None:
         return next((slot for slot in self._slots.listed(key_of(plain)) if self._texts[slot] == plain), None)
 
-    def _add(self, plain: str, words: ContentWords) -> int:
+    def _add(self, plain: str, exact: int, words: ContentWords) -> int:
         slot = len(self._texts)
-        self._texts.append(plain)
-        self._slots.add(key_of(plain), slot)
-        self._slots_by_joined_words.add(key_of("".join(words)), slot)
         numbers = [self._words.number(word) for word in words]
+        self._exact.append(exact)
         self._contents.extend(numbers)
         self._content_ends.append(len(self._contents))
         self._signs.append(_sign(numbers) | (NUMBER_BIT if any(map(str.isdecimal, words)) else 0))
@@ -128,6 +123,10 @@ class Index:
             self._frequencies[number] += 1
         for number in set(numbers):
             self._slots_by_word.add(number, slot)
+        self._slots_by_joined_words.add(key_of("".join(words)), slot)
+        # Last, because another thread may find the slot from here on (`find`).
+        self._texts.append(plain)
+        self._slots.add(key_of(plain), slot)
         return slot
 
     def __len__(self) -> int:

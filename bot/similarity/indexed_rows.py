@@ -37,11 +37,20 @@ class RecentRows:
         self._new, self._old = {}, self._new
 
     def is_known(self, row: Row, *, counts: bool) -> bool:
-        """Return whether a row was indexed as it is. If not, the caller indexes it now."""
-        fields = hash((row.text, row.group, row.category, row.public, counts))
-        known = self._new.get(row.id, self._old.get(row.id))
-        self._new[row.id] = fields
-        return known == fields
+        """Return whether a row was indexed as it is."""
+        fields = _fields(row, counts=counts)
+        known = self._new.get(row.id, self._old.get(row.id)) == fields
+        if known:
+            self._new[row.id] = fields
+        return known
+
+    def add(self, row: Row, *, counts: bool) -> None:
+        """Note a row that is indexed now."""
+        self._new[row.id] = _fields(row, counts=counts)
+
+
+def _fields(row: Row, *, counts: bool) -> int:
+    return hash((row.text, row.group, row.category, row.public, counts))
 
 
 class IndexedRows:

@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,6 +15,7 @@ from bot.domain.dataset import Row, group_of
 from bot.domain.forgetting import FORGOTTEN_CURSOR, FORGOTTEN_PREFIX
 from bot.domain.gain import Likenesses
 from bot.domain.similar import Neighbour, SameQuestion, content, is_same_question
+from bot.domain.uncancelled import in_thread
 from bot.ports import RowChanges, Store, TextEncoder, Transaction
 from bot.similarity.compared_texts import ComparedTexts, TextNumbers
 from bot.similarity.index import Index
@@ -27,8 +28,8 @@ from bot.similarity.typos import is_typo
 
 LATE_COMMIT = timedelta(seconds=15)
 """How long after its `settled_at` another replica's row may still appear: a slow commit, or a clock that is behind."""
-ROWS_APPLIED = 500
-"""Most rows that are read before they are indexed, so that a first read needs no memory for all rows at once."""
+ROWS_APPLIED = 100
+"""Most rows that are indexed at once: so long, a caller that is cancelled waits for the thread that indexes them."""
 
 READ_BESIDE = 100
 """Most changed rows that are read in another transaction, whose reader waits for them and for nothing else."""
@@ -67,6 +68,8 @@ class RowNeighbours:
         self._lock = asyncio.Lock()
         self._reads, self._newest_read = 0, 0
         """The number of reads that began, and the newest of them that ended with all changes indexed."""
+        self._is_whole = False
+        """Whether the last read that began came to its end."""
         self._clear()
 
     def _clear(self) -> None:
@@ -91,7 +94,7 @@ class RowNeighbours:
         self._read_began_at = 0.0
         """When the last read began, by `now`."""
         self._overlap_read_at = -math.inf
-        """When the overlap was last read, by `now`."""
+        """When the last whole read began that left no overlap out, by `now`."""
 
     async def near(self, text: str) -> list[Neighbour]:
         (found,) = await self.near_each([text])
@@ -104,25 +107,22 @@ class RowNeighbours:
         async with self._fresh():
             if len(texts) == 1:
                 return [near(texts[0])]
-            return await asyncio.to_thread(lambda: [near(text) for text in texts])
+            return await in_thread(lambda: [near(text) for text in texts])
 
     async def changes(self, tx: Transaction) -> RowChanges | None:
-        began, found = self._now(), list[tuple[Row, bool]]()
+        began, found, forgotten = self._now(), list[tuple[Row, bool]](), self._forgotten
         # The first read takes every row, and so does one after something was forgotten.
-        if not self._read_began_at or await tx.cursors.get(FORGOTTEN_CURSOR) != self._forgotten:
+        if not self._read_began_at or await tx.cursors.get(FORGOTTEN_CURSOR) != forgotten:
             return None
-        async for change in tx.rows.changed(self._since(began, many=False)):
+        async for change in tx.rows.changed(self._since()):
             found.append(change)
             if len(found) > READ_BESIDE:
                 return None
-        return RowChanges(began, found)
+        return RowChanges(began, found, forgotten)
 
     async def same(self, text: str, known: Collection[str], changes: RowChanges | None = None) -> SameQuestion | None:
         async with self._lock:
-            if changes is None:
-                await self._refresh()
-            elif changes.began >= self._read_began_at:  # otherwise a later read was indexed meanwhile
-                await self._index_changes(changes)
+            await self._follow(changes)
             near = [row for row, _ in self._near(text) if row.counts]
             asked = [row for row in near if self._asks_the_same(row.text, text, known)]
             if not asked:
@@ -147,7 +147,7 @@ class RowNeighbours:
         async with self._fresh():
             await self._encode_waiting()
             vectors = await self._meanings.searched([row.text for row in rows])
-            return await asyncio.to_thread(search)
+            return await in_thread(search)
 
     def _ranked_rows(self, text: str, vector: TextVectors | None, k: int, without: Collection[str]) -> list[Neighbour]:
         found: list[Neighbour] = []
@@ -167,7 +167,7 @@ class RowNeighbours:
             # A model can repeat only what it was shown or trained on, and neither is newer than the last read.
             if self._now() - self._read_began_at >= LATE_COMMIT.total_seconds():
                 await self._refresh()
-            return await asyncio.to_thread(self._rows.sharing, reason)
+            return await in_thread(self._rows.sharing, reason)
 
     async def likenesses(self, texts: Sequence[str], public: Sequence[bool]) -> Likenesses:
         async with self._fresh():
@@ -178,23 +178,22 @@ class RowNeighbours:
             def counts(slot: int) -> bool:
                 return any(row.counts and row.group not in contested for row in self._rows.of_slot(slot))
 
-            settled, between = await asyncio.to_thread(self._open.likeness, texts, counts)
+            settled, between = await in_thread(self._open.likeness, texts, counts)
         return Likenesses(settled=settled, between=between)
 
     async def groups(self, texts: Sequence[str], changes: RowChanges | None = None) -> list[str]:
         many = len(texts) > 1
         if changes is not None:
             async with self._lock:
-                if changes.began >= self._read_began_at:
-                    await self._index_changes(changes)
+                await self._follow(changes)
                 return self._assign_group(texts)
         async with self._fresh(many=many):
-            return await asyncio.to_thread(self._assign_groups if many else self._assign_group, texts)
+            return await in_thread(self._assign_groups if many else self._assign_group, texts)
 
     async def written(self, rows: Sequence[Row]) -> None:
         async with self._lock:
             if self._read_began_at:  # otherwise the first read will bring these rows
-                await asyncio.to_thread(self._index_written, rows)
+                await in_thread(self._index_written, rows)
 
     def _index_written(self, rows: Sequence[Row]) -> None:
         for row in rows:
@@ -212,7 +211,7 @@ class RowNeighbours:
 
     async def contested(self, rows: Sequence[Row]) -> set[str]:
         async with self._fresh():
-            return await asyncio.to_thread(self._contested, rows)
+            return await in_thread(self._contested, rows)
 
     def pairs(self, these: Sequence[str], those: Sequence[str]) -> list[tuple[int, int]]:
         return self._texts.pairs(these, those)
@@ -249,7 +248,7 @@ class RowNeighbours:
             fewest = max(KEPT_FROM, self._texts.count // KEPT_SHARE)
             if self._newest is None or (self._unkept < fewest and not self._stale):
                 return
-            parts, forgotten = await asyncio.to_thread(self._parts, self._newest), self._forgotten
+            parts, forgotten = await in_thread(self._parts, self._newest), self._forgotten
             self._unkept, self._stale = 0, False
         async with self._store.transaction() as tx:
             await tx.index_parts.put(maker(), parts, forgotten)
@@ -272,10 +271,10 @@ class RowNeighbours:
 
     async def _seek(self, tx: Transaction) -> None:
         """Take over a kept index, so that only later changes are read."""
-        self._sought = True
         parts: dict[str, Bytes] = {**await tx.index_parts.get(maker())}
+        self._sought = True
         if parts:
-            await asyncio.to_thread(self._take, parts)
+            await in_thread(self._take, parts)
 
     def _take(self, parts: Parts) -> None:
         facts = KeptFacts.model_validate_json(bytes(parts["facts"]))
@@ -318,28 +317,39 @@ class RowNeighbours:
         """
         began = self._now()
         self._reads += 1
-        page: list[tuple[Row, bool]] = []
-        changed = False
+        self._is_whole = False
+        late = many and began - self._overlap_read_at < LATE_COMMIT.total_seconds()
         async with self._store.snapshot() as tx:
             await self._drop_forgotten(tx)
             if not self._sought:
                 await self._seek(tx)
-            written, since = self._written, self._since(began, many=many)
-            changes = tx.rows.changed_beside(written, since) if written and since else tx.rows.changed(since)
-            async for row, counts in changes:
-                page.append((row, counts))
-                if len(page) == ROWS_APPLIED:
-                    await asyncio.to_thread(self._apply, page)
-                    page, changed = [], True
-        if page:
-            await asyncio.to_thread(self._apply, page)
-        if (page or changed) and not many:
+            written, since = self._written, self._since(overlap=not late)
+            found = tx.rows.changed_beside(written, since) if written and since else tx.rows.changed(since)
+            changed = await self._index_all(found)
+        if changed and not many:
             # Computed here, off the event loop, because the first time takes long.
-            await asyncio.to_thread(self._clusters.contested)
+            await in_thread(self._clusters.contested)
         self._read_began_at = began
+        self._is_whole = True
+        if not late:
+            self._overlap_read_at = began
         self._forget_written()
         if not many:  # such a read may have skipped the overlap
             self._newest_read = self._reads
+
+    async def _index_all(self, changes: AsyncIterable[tuple[Row, bool]]) -> bool:
+        """Index rows, some at a time; return whether there were any."""
+        page: list[tuple[Row, bool]] = []
+        found = False
+        async for change in changes:
+            found = True
+            page.append(change)
+            if len(page) == ROWS_APPLIED:
+                await in_thread(self._apply, page)
+                page = []
+        if page:
+            await in_thread(self._apply, page)
+        return found
 
     def _forget_written(self) -> None:
         """Note that the rows that this process wrote were passed by a read, which they are too old for by and by."""
@@ -350,11 +360,15 @@ class RowNeighbours:
             first = self._newest - LATE_COMMIT
             self._written = {row_id: at for row_id, at in self._written.items() if at >= first}
 
-    async def _index_changes(self, changes: RowChanges) -> None:
-        if changes.rows:
-            await asyncio.to_thread(self._apply, changes.rows)
-            await asyncio.to_thread(self._clusters.contested)
-        self._read_began_at = changes.began
+    async def _follow(self, changes: RowChanges | None) -> None:
+        """Index what was read elsewhere. Read everything that changed if that is not known, or may be too old."""
+        if changes is None or not self._is_whole or changes.forgotten != self._forgotten:
+            await self._refresh()
+        elif changes.began >= self._read_began_at:  # otherwise a later read was indexed meanwhile
+            if changes.rows:
+                await in_thread(self._apply, changes.rows)
+                await in_thread(self._clusters.contested)
+            self._read_began_at = self._overlap_read_at = changes.began
 
     async def _drop_forgotten(self, tx: Transaction) -> None:
         """Drop everything if something was forgotten since the last read."""
@@ -363,15 +377,15 @@ class RowNeighbours:
             self._clear()
             self._forgotten = forgotten
 
-    def _since(self, began: float, *, many: bool) -> datetime | None:
-        """Return the time from which changes are read; None reads every row."""
-        late = LATE_COMMIT.total_seconds()
-        # An older row may still be committed: re-read the overlap until a read starts LATE_COMMIT after the newest.
-        overlap = self._read_began_at - self._newest_read_at < late
-        if many and began - self._overlap_read_at < late:
-            overlap = False
+    def _since(self, *, overlap: bool = True) -> datetime | None:
+        """Return the time from which changes are read; None reads every row.
+
+        Args:
+            overlap: False leaves out what was read before, although an older row may still be committed.
+        """
+        # Re-read the overlap until a read starts LATE_COMMIT after the newest.
+        overlap = overlap and self._overlap_read_at - self._newest_read_at < LATE_COMMIT.total_seconds()
         if overlap:
-            self._overlap_read_at = began
             self._rows.recent.begin()
         return self._newest - LATE_COMMIT if self._newest and overlap else self._newest
 
@@ -386,6 +400,7 @@ class RowNeighbours:
 
     def _put(self, row: Row, *, counts: bool) -> None:
         before, after = self._rows.put(row, self._texts.slot(row.text, public=row.public), counts=counts)
+        self._rows.recent.add(row, counts=counts)
         self._meanings.let_go(after.slot)
         if before == after:
             return

@@ -1,9 +1,14 @@
 """Texts of which some are near-duplicates, and rows with them."""
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from bot.dataset.exporting import Exporting
 from bot.domain.dataset import Row, Split
 from bot.ports import Neighbours
 from bot.similarity.index import Index
+from bot.similarity.neighbours import RowNeighbours
 from storage.database import Database
 from storage.files import DatabaseShelf
 from storage.store import SqlStore
@@ -75,3 +80,32 @@ def make_exporting(store: SqlStore, database: Database, neighbours: Neighbours, 
 async def save(store: SqlStore, *rows: Row) -> None:
     async with store.transaction() as tx:
         await tx.rows.put(*rows)
+
+
+async def assert_same_looks(one: RowNeighbours, other: RowNeighbours, texts: Sequence[str]) -> None:
+    """Check that two indexes of the same rows answer every look for these texts alike."""
+    rows = [row(text) for text in texts]
+    assert await one.near_each(texts) == await other.near_each(texts)
+    assert await one.same(texts[0], ()) == await other.same(texts[0], ())
+    assert await one.groups(texts[:1]) == await other.groups(texts[:1])
+    assert set(await one.repeated(texts[0])) == set(await other.repeated(texts[0]))
+    # Equally like texts come in the order in which they were added.
+    nearest = [await each.nearest_apart(rows, 3) for each in (one, other)]
+    alike = [[[neighbour.similarity for neighbour in found] for found in each] for each in nearest]
+    assert alike[0] == alike[1]
+    assert await one.conflicts() == await other.conflicts()
+    assert one.pairs(texts, texts) == other.pairs(texts, texts)
+    likenesses = [await each.likenesses(texts, [True] * len(texts)) for each in (one, other)]
+    assert np.array_equal(likenesses[0].settled, likenesses[1].settled)
+    assert np.array_equal(likenesses[0].between, likenesses[1].between)
+    assert await _near_halves(one, texts) == await _near_halves(other, texts)
+
+
+async def _near_halves(neighbours: RowNeighbours, texts: Sequence[str]) -> list[bool]:
+    """Return what the proof of an export finds: which texts are near to one of every second text."""
+    numbers = await neighbours.numbered()
+    await numbers.add(texts)
+    every = np.ones(len(texts), np.bool_)
+    second = np.arange(len(texts)) % 2 == 0
+    found: list[bool] = (await numbers.near(every & ~second, numbers, second)).tolist()
+    return found

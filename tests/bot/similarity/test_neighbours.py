@@ -15,7 +15,7 @@ from bot.domain.similar import FAR, NEAR, content, share
 from bot.ports import Transaction
 from bot.similarity.index import Index
 from bot.similarity.neighbours import LATE_COMMIT, RowNeighbours
-from bot.similarity.packed import slip
+from bot.similarity.packed import NumberedWords, slip
 from storage.database import Database
 from storage.store import SqlStore
 from tests.bot.conftest import Fresh
@@ -98,6 +98,20 @@ def test_number_counts_as_ten_words(count: int) -> None:
     for index in (kept, again):
         assert index.beside(0) == ({1} if count >= 45 else set())
         assert index.beside(1) == ({0} if count >= 45 else set())
+
+
+def test_text_is_found_once_its_words_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another thread looks for a text of the same letters meanwhile."""
+    index, found, number = Index(), list[int | None](), NumberedWords.number
+
+    def look_meanwhile(words: NumberedWords, word: str) -> int:
+        found.append(index.find("有給は？"))
+        return number(words, word)
+
+    monkeypatch.setattr(NumberedWords, "number", look_meanwhile)
+    index.slot("有給は")
+    assert found == [None]
+    assert index.find("有給は？") == 0
 
 
 @few_examples
@@ -298,6 +312,21 @@ async def test_late_row_is_found_after_long_silence(store: SqlStore) -> None:
     assert len(await neighbours.near("PCが遅い")) == 1
     await put(store, row("有給は？", at=59))
     now += 3600
+    assert len(await neighbours.near("有給は？")) == 1
+
+
+async def test_late_row_is_found_after_an_import(store: SqlStore) -> None:
+    """A page of an import leaves out the overlap that was read a moment ago; the row came in between."""
+    now = 0.0
+    neighbours = RowNeighbours(store, lambda: now)
+    await put(store, row("PCが遅い", at=60))
+    await neighbours.refresh()
+    now = 10.0
+    await neighbours.refresh()
+    await put(store, row("有給は？", at=59))
+    now = 20.0
+    await neighbours.groups(["鍵", "VPN"])
+    now = 40.0
     assert len(await neighbours.near("有給は？")) == 1
 
 
