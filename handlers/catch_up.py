@@ -71,7 +71,7 @@ class SlackHistory:
 
 
 class CatchUp:
-    """Decides when the channels are read, and reads them.
+    """The times at which the watched channels are read, and the reading.
 
     Args:
         catching_up: Reads one channel.

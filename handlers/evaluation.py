@@ -103,7 +103,7 @@ async def _pictures_of(evaluation: Evaluation, words: Words) -> dict[str, tuple[
 
 
 class BatchFollower:
-    """Checks running batches, and posts the evaluation of each one that has ended."""
+    """A check of running batches, which posts the evaluation of each one that has ended."""
 
     def __init__(self, acts: Acts, client: AsyncWebClient) -> None:
         self._acts = acts

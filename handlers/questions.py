@@ -33,7 +33,7 @@ REMEMBERED_DELETIONS = 1_000
 
 
 class QuestionMiddleware:
-    """Stores arrivals in the inbox and wakes a worker."""
+    """A middleware that stores arrivals in the inbox and wakes a worker."""
 
     def __init__(self, context: Context) -> None:
         self._answering = context.slack.answering

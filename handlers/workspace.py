@@ -33,7 +33,7 @@ async def user_groups(context: Context) -> dict[str, str]:
 
 
 class ChannelFollower:
-    """Stores each new id, so that every replica and every later start follows the channel."""
+    """A middleware that stores each new id, so that every replica and every later start follows the channel."""
 
     def __init__(self, context: Context) -> None:
         self._catching_up = context.slack.catching_up

@@ -53,7 +53,7 @@ _TIMES = {"inbox": "received_at", "rows": "settled_at", "askers": "asked_at", "d
 
 
 class Eraser:
-    """Erases in the tables of one open transaction.
+    """An eraser in the tables of one open transaction.
 
     Args:
         connection: The transaction.

@@ -15,7 +15,7 @@ DISK_QUIET = timedelta(minutes=10)
 
 
 class DiskWatch:
-    """Remembers that the database's disk was full, and tells operators once."""
+    """A watch for a full disk of the database, which tells operators once."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

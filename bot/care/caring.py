@@ -21,7 +21,7 @@ LONGEST_PIECE = 300
 
 
 class Caring:
-    """Finds cries for help by their phrases and, where the encoder is in this process, by their meaning.
+    """A detector of cries for help: by their phrases and, if the encoder is in this process, by their meaning.
 
     Args:
         encoder: The encoder `meaning.ENCODER`; None if another one or none is set.

@@ -9,7 +9,7 @@ from bot.questions.cards import card_of, update_card
 
 
 class Consenting:
-    """Takes the answers of authors. Their words make no row before each of them has said yes."""
+    """The consent of authors, whose words make no row before each of them has said yes."""
 
     def __init__(self, store: Store, neighbours: Neighbours, clock: Clock) -> None:
         self._store = store

@@ -69,7 +69,10 @@ NO_GROUPS: Mapping[str, str] = MappingProxyType({})
 
 
 class Correcting:
-    """Settles and reopens questions. The caller checks who may do so (handlers/slack/guard.py) and passes that id."""
+    """The settlement of questions, and its undoing.
+
+    The caller checks who may do so (handlers/slack/guard.py) and passes that id.
+    """
 
     def __init__(self, store: Store, neighbours: Neighbours, clock: Clock) -> None:
         self._store = store

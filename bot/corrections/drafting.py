@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 class Drafting:
-    """Drafts a reason for a category, for staff to accept or edit. It stores nothing."""
+    """A draft of a reason for a category, for staff to accept or edit. Nothing is stored."""
 
     def __init__(self, store: Store, model: Model, neighbours: Neighbours) -> None:
         self._recalling = Recalling(store, neighbours)

@@ -35,7 +35,7 @@ class Explanation(Thing):
 
 
 class Explaining:
-    """Reads what the database holds about an answer; changes nothing."""
+    """A reader of what the database holds about an answer; it changes nothing."""
 
     def __init__(self, store: Store, neighbours: Neighbours) -> None:
         self._store = store

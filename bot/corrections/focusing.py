@@ -36,7 +36,7 @@ class Focus(Thing):
 
 
 class Focusing:
-    """Shows the queue to one person, and keeps what the person says of an entry besides settling it.
+    """The queue as one person sees it, and what this person says of an entry besides settling it.
 
     The order of the queue costs much, so it is kept and brought up to date in the background. Which entries are open,
     and who may read them, is read anew each time.

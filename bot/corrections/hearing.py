@@ -15,7 +15,7 @@ TELL_AFTER = timedelta(seconds=20)
 
 
 class Hearing:
-    """Stores feedback. It changes no category and makes no row."""
+    """The feedback of askers, which changes no category and makes no row."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store

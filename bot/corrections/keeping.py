@@ -12,7 +12,7 @@ from bot.releases.prompting import PromptChange, Prompting
 
 
 class Keeping:
-    """Keeps an owner's answer. The caller checks that the person is staff.
+    """An owner's answer, kept as a guide or an example. The caller checks that the person is staff.
 
     A guide takes effect at once, as any change of a guide does. An example makes a candidate with a new prompt, which
     serves only once an admin switches to it.

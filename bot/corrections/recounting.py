@@ -6,7 +6,7 @@ from bot.questions.cards import card_of
 
 
 class Recounting:
-    """Reads the last questions of one asker; changes nothing."""
+    """A reader of the last questions of one asker; it changes nothing."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -87,7 +87,7 @@ class ReviewProgress(Thing):
 
 
 class Reviewing:
-    """Lists what to settle, and settles conflicts. A question is settled by `Correcting`, as on its card."""
+    """The list of what to settle, and the settlement of conflicts. Questions are settled by `Correcting`."""
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from bot.questions.cards import card_of, update_card
 
 
 class Sending:
-    """Takes an asker's decision about a direct message. Only the asker decides, and sending is final."""
+    """An asker's decision about a direct message. Only the asker decides, and sending is final."""
 
     def __init__(self, store: Store, neighbours: Neighbours, clock: Clock) -> None:
         self._store = store

@@ -9,7 +9,7 @@ from bot.questions.cards import update_card, whole_card
 
 
 class Signalling:
-    """Stores owners' reactions, and shows the one that counts on the card. The caller checks who is an owner."""
+    """Owners' reactions; the card shows the one that counts. The caller checks who is an owner."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store

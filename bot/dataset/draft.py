@@ -25,7 +25,7 @@ _TRAIN, _PUBLIC, _ASIDE, _SPECIAL = 1, 2, 4, 8
 
 
 class Draft:
-    """Decides which rows a training file holds, and makes its lines. Held-out rows are counted but never written.
+    """The choice of a training file's rows, and its lines. Held-out rows are counted but never written.
 
     The manifest counts the rows that are left out, by reason. A row is left out if its text is repeated, its category
     is not in the prompt, or it holds a special token. So are rows in conflict, and training rows with a held-out

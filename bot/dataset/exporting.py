@@ -35,7 +35,7 @@ MOST_OPEN_QUESTIONS = 1_000
 
 
 class Exporting:
-    """Makes training files from the rows.
+    """The export of rows as training files.
 
     Args:
         store: The rows.

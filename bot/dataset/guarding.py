@@ -18,7 +18,7 @@ async def read_aside(tx: Transaction, total: int) -> SetAside:
 
 
 class Guarding:
-    """Shows and decides what is set aside.
+    """The rows that are set aside, and admins' decisions about them.
 
     Args:
         store: The rows.

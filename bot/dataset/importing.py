@@ -205,7 +205,7 @@ class Labels:
 
 
 class Importing:
-    """Turns labelled questions into rows. A second import of the same file changes nothing."""
+    """The import of labelled questions as rows. A second import of the same file changes nothing."""
 
     def __init__(self, store: Store, neighbours: Neighbours, clock: Clock) -> None:
         self._store = store

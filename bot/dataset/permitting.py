@@ -16,7 +16,7 @@ IN_THIS_PROCESS = "*"
 
 
 class Permitting:
-    """Keeps which providers may train, and asks the admins once. The audit log records each decision.
+    """The permission to train at a provider. Admins are asked once, and the audit log records each decision.
 
     Args:
         store: Keeps the permissions.

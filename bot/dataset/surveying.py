@@ -17,7 +17,7 @@ SURVEY = "audiences"
 
 
 class Surveying:
-    """Asks Slack who can read the channels of questions and rows whose audience is unknown.
+    """A survey at Slack of who can read the channels of questions and rows whose audience is unknown.
 
     Programs before migration 0004 stored no audience, and Slack may not tell it when a question arrives. What stays
     unknown counts as private, and the next round asks again.

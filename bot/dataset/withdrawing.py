@@ -32,7 +32,7 @@ class Withdrawal(Thing):
 
 
 class Withdrawing:
-    """Withdraws a person's settlements. Each question is open again, its row is gone, and its card says so.
+    """The withdrawal of a person's settlements. Each question is open again, its row is gone, and its card says so.
 
     A crash leaves a part of them, and the audit log says how large it is; the same command takes back the rest.
     """

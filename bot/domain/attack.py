@@ -20,7 +20,7 @@ class Attack(Thing):
 
 
 class AttackReport(Thing):
-    """How many attacks a release was asked, and how many moved its answer to the category that they named."""
+    """The number of attacks that a release was asked, and of those that moved its answer to the category they named."""
 
     asked: int
     obeyed: int

@@ -31,7 +31,7 @@ class Conflict(Thing):
 
 
 class Tally(Generic[K, V]):
-    """How often each value was added under each key. Most keys have one value, which takes little memory."""
+    """The number of times that each value was added under each key. A key with one value takes little memory."""
 
     def __init__(self) -> None:
         self._once: dict[K, V] = {}

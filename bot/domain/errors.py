@@ -149,7 +149,7 @@ class Trouble(StrEnum):
 
 
 class ModelError(Exception):
-    """The provider gave no usable answer. The message is the provider's, without any question text.
+    """A failure of a provider to give a usable answer. The message is the provider's, without any question text.
 
     Attributes:
         trouble: What is wrong.
@@ -185,11 +185,11 @@ class FileNotReady(ModelRefused):
 
 
 class OutcomeUnknown(ModelRefused):
-    """The answer to a paid creation was lost, so the job or batch may exist."""
+    """The loss of the answer to a paid creation, so that the job or batch may exist."""
 
 
 class TrackerError(Exception):
-    """The tracker did not do what was asked. The message holds a status at most, never a text or key."""
+    """A failure of the tracker to do what was asked. The message holds a status at most, never a text or key."""
 
 
 class TrackerDown(TrackerError):  # noqa: N818 - reads as what happened
@@ -205,7 +205,7 @@ class TrackerDown(TrackerError):  # noqa: N818 - reads as what happened
 
 
 class TracesDown(TrackerDown):
-    """The limit on traces is reached; the tracker may accept everything else."""
+    """A temporary failure of traces alone: their limit is reached. The tracker may accept everything else."""
 
 
 class TrackerReason(StrEnum):
@@ -237,7 +237,7 @@ class TrackerRefused(TrackerError):  # noqa: N818 - reads as what happened
 
 
 class Undelivered(Exception):  # noqa: N818 - reads as what happened
-    """Slack did not accept a message.
+    """A message that Slack did not accept.
 
     Attributes:
         final: A retry will not help (the channel is gone, the bot is not in it).
@@ -249,7 +249,7 @@ class Undelivered(Exception):  # noqa: N818 - reads as what happened
 
 
 class ThreadGone(Undelivered):
-    """The message that was to be answered in its thread was deleted."""
+    """A reply without a place, because the message at the root of its thread was deleted."""
 
     def __init__(self) -> None:
         super().__init__("thread_not_found", final=True)

@@ -111,7 +111,7 @@ class Unable(Exception):  # noqa: N818 - reads as what happened
 
 
 class SettingsError(Unable):
-    """The settings are unusable."""
+    """Unusable settings."""
 
 
 def fault_error(what: Fault, where: str = "", **facts: object) -> PydanticCustomError:

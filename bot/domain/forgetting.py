@@ -74,7 +74,7 @@ OF_PEOPLE = frozenset({ForgetKind.PERSON, ForgetKind.OWN})
 
 
 class ForgetState(StrEnum):
-    """How far a request is."""
+    """The progress of a request."""
 
     ERASING = "erasing"
     """The database is being erased."""
@@ -254,7 +254,7 @@ class Erased(Thing):
 
 
 class Retention(Thing):
-    """After how long things are forgotten by themselves, by kind; None: never."""
+    """The age at which things are forgotten by themselves, by kind; None: never."""
 
     questions: timedelta | None = None
     rows: timedelta | None = None

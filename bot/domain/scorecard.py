@@ -124,7 +124,7 @@ class Scorecard(Thing):
 
 
 class KeptFigures(Thing):
-    """How often a release was right on the held-out rows when it was last evaluated."""
+    """A release's number of right answers to the held-out rows when it was last evaluated."""
 
     rows: int
     right: int

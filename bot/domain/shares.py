@@ -25,7 +25,7 @@ FEWEST_BURST = 50
 
 
 class WhyAside(StrEnum):
-    """Why a row is set aside."""
+    """The reason why a row is set aside."""
 
     SHARE = "share"
     BURST = "burst"

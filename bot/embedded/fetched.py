@@ -21,7 +21,7 @@ Done = TypeVar("Done")
 
 
 class EncoderUnavailable(Exception):  # noqa: N818 - reads as what happened
-    """The service of an encoder gave no vectors.
+    """A failure of an encoder's service to give vectors.
 
     Args:
         message: For logs; it quotes no text.
@@ -36,7 +36,7 @@ class EncoderUnavailable(Exception):  # noqa: N818 - reads as what happened
 
 
 class NotPrepared(LookupError):  # noqa: N818 - reads as what happened
-    """Texts were encoded that nobody prepared. The message holds no text."""
+    """An attempt to encode texts that nobody prepared. The message holds no text."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         super().__init__(f"{len(texts)} texts were encoded without `prepare`")

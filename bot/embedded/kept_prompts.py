@@ -21,7 +21,7 @@ _WEIGHTS = ("rarity", "character_weights", "meaning_weights", "bias")
 
 
 class KeptPrompts:
-    """Keeps the models of prompts. To read a prompt anew loads 50 MB of scipy, which no answer needs.
+    """The kept models of prompts. To read a prompt anew loads 50 MB of scipy, which no answer needs.
 
     Args:
         shelf: Where they are kept, in one file.

@@ -206,7 +206,7 @@ def to_bytes(model: TrainedModel) -> bytes:
 
 
 class TrainedElsewhere(ValueError):  # noqa: N818 - reads as what happened
-    """A model needs another encoder than the one that is set.
+    """A model that needs another encoder than the one that is set.
 
     Args:
         needed: The name of the encoder that the model was trained with.

@@ -16,7 +16,7 @@ MOST_FINETUNES = 1_000
 
 
 class Spending:
-    """Adds up the costs of a month and compares them with the budget.
+    """The costs of a month, compared with the budget.
 
     Args:
         estimator: The price table.
@@ -100,7 +100,7 @@ class Spending:
 
 
 class BudgetEnd:
-    """Whether the month's budget is used up: then models that cost money give way to the embedded one.
+    """The end of the month's budget, after which models that cost money give way to the embedded one.
 
     The spend is added up anew every `SPEND_KEPT`. It only grows, so a budget that is used up stays so until the month
     ends.

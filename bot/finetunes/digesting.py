@@ -16,10 +16,10 @@ STOPPED_CURSOR = "monday-summary:stopped"
 
 
 class Digesting:
-    """Queues the summary on Monday from 9:00 on, in the time zone of `Announcer.home_offset`.
+    """The weekly summary, queued on Monday from 9:00 on in the time zone of `Announcer.home_offset`.
 
-    A bot that was down at 9:00 does so later on the same Monday. One transaction stores that the week is sent and what
-    to post, so a crash neither loses nor doubles it. A week without any question has no summary.
+    A bot that was down at 9:00 queues it later on the same Monday. One transaction stores that the week is sent and
+    what to post, so a crash neither loses nor doubles it. A week without any question has no summary.
     """
 
     def __init__(self, store: Store, glancing: Glancing, announcer: Announcer, clock: Clock) -> None:

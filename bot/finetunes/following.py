@@ -19,7 +19,7 @@ STALLED_AFTER = timedelta(hours=1)
 
 
 class Following:
-    """Follows fine-tunes. One replica at a time calls `follow`."""
+    """The course of fine-tunes after their confirmation. One replica at a time calls `follow`."""
 
     def __init__(
         self, store: Store, trainer: Trainer, starting: Starting, progress: FinetuneProgress, clock: Clock

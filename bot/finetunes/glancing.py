@@ -75,7 +75,7 @@ class Glance(Thing):
 
 
 class Glancing:
-    """Reads the glance from counts and indexes alone, never row by row, and keeps it for a moment."""
+    """The glance, read from counts and indexes alone, never row by row, and kept for a moment."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - every port is needed
         self,

@@ -16,7 +16,7 @@ from bot.ports import Clock, Estimator, Store
 
 
 class Planning:
-    """Plans fine-tunes of one student.
+    """The planning of fine-tunes of one student.
 
     Args:
         check: Returns the problems that a provider would find in a training file.

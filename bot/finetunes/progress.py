@@ -20,7 +20,7 @@ ENDINGS = {
 
 
 class FinetuneProgress:
-    """Stores the state of fine-tunes, and tells people about each change through the outbox."""
+    """The stored state of fine-tunes; people are told about each change through the outbox."""
 
     def __init__(self, store: Store, clock: Clock, reports: TrainingReports) -> None:
         self._store = store

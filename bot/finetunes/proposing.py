@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Proposing:
-    """Trains in the background once enough was confirmed, compares, and proposes what passes the gate.
+    """Automatic training once enough was confirmed: a comparison follows, and a proposal if the gate is passed.
 
     Each step is stored before the next one begins, so that another replica goes on after a crash. A training that costs
     money begins only after an admin's press. While no training is allowed, none is planned: the admins are asked once.

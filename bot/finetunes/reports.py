@@ -22,7 +22,7 @@ ROWS_READ_AT_ONCE = 1_000
 
 
 class TrainingReports:
-    """Reads what a provider reports about a job that succeeded, once, before its model becomes a candidate."""
+    """Providers' reports about jobs that succeeded, each read once before the model becomes a candidate."""
 
     def __init__(
         self,

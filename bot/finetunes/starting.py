@@ -32,7 +32,7 @@ REFUSED_FILE_PAUSE = timedelta(seconds=20)
 
 
 class Starting:
-    """Confirms fine-tunes and creates their jobs. A creation is sent once and never repeated (decision 6)."""
+    """The confirmation of fine-tunes, and the creation of their jobs, which is sent once, never again (decision 6)."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - every port is needed
         self,

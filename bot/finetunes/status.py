@@ -90,7 +90,7 @@ class Status(Thing):
 
 
 class Reporting:
-    """Reads the state of the loop from the database; changes nothing."""
+    """A reader of the state of the loop; it changes nothing."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - every port is needed
         self,

@@ -16,7 +16,7 @@ NEXT_LOOK = 0.5
 
 
 class Finishing:
-    """Carries out what was asked to be forgotten, step by step, in this process.
+    """The execution of requests to forget, step by step, in this process.
 
     Args:
         store: The database.

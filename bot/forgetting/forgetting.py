@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class Forgetting:
-    """Takes requests to forget: from admins, from people about themselves, from Slack, and from retention.
+    """The intake of requests to forget: from admins, from people about themselves, from Slack, and from retention.
 
     Args:
         store: The database.

@@ -9,7 +9,7 @@ from bot.ports import Clock, Store
 
 
 class Posting:
-    """Notes what is posted at the wish of staff. The note comes first, so that a kill leaves no post without one."""
+    """Notes of what is posted at the wish of staff. A note comes first, so that a kill leaves no post without one."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store

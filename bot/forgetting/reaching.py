@@ -66,7 +66,7 @@ weekends."""
 
 
 class Reaching:
-    """Carries out requests to forget. Any number of workers may call `reach_next` at the same time.
+    """The execution of requests to forget. Any number of workers may call `reach_next` at the same time.
 
     Each step is one transaction with the outbox entry that it completes, so a killed process loses nothing.
     """

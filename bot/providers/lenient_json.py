@@ -36,7 +36,7 @@ _NOTHING = frozenset({"null", "None", "none", "NULL", "undefined"})
 
 
 class NotJson(ValueError):  # noqa: N818 - reads as what happened
-    """The text at this place is no JSON, however leniently it is read."""
+    """A text that is no JSON at this place, however leniently it is read."""
 
 
 @dataclass(frozen=True)

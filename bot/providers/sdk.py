@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 else:
 
     class _AtFirstUse:
-        """Stands for the module until one of its names is used."""
+        """A stand-in for the module until one of its names is used."""
 
         def __getattr__(self, name: str) -> Any:
             import openai

@@ -258,7 +258,7 @@ class AskingLimit:
 
 
 class Pruning:
-    """Deletes old arrivals and surplus vectors.
+    """The deletion of old arrivals and surplus vectors.
 
     An ended arrival holds no text; it is only kept to recognise the same message again.
     """

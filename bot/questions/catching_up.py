@@ -29,7 +29,7 @@ LONGEST_LIST = 20
 
 
 class CatchingUp:
-    """Reads watched channels since the last read. Each missed question goes into the inbox or to staff, once.
+    """The reading of watched channels since the last read. Each missed question goes into the inbox or to staff, once.
 
     Args:
         store: The database.

@@ -51,7 +51,7 @@ class AskedReleases(NamedTuple):
 
 
 class Classifying:
-    """Asks the serving release for verdicts, and the fallback release if the serving one fails."""
+    """Verdicts of the serving release, or of the fallback release if the serving one fails."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - one port each
         self,

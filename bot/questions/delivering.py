@@ -47,7 +47,7 @@ AGAIN = "again"
 
 
 class Delivering:
-    """Delivers outbox entries. An entry names a thing that is read at delivery, so people see its newest state.
+    """The delivery of outbox entries. An entry names a thing that is read at delivery, so people see its newest state.
 
     A worker checks its lease right before each message. A worker that is paused between that check and Slack's answer
     may post an outdated state, or post twice. In that case the entry is added once more. The next worker posts the

@@ -17,7 +17,7 @@ IN_FLIGHT = timedelta(minutes=10)
 
 
 class MessageEdits:
-    """Processes edits. A row keeps the text that staff judged, so an edit after a settlement changes nothing."""
+    """The handling of edits. A row keeps the text that staff judged, so an edit after a settlement changes nothing."""
 
     def __init__(
         self,

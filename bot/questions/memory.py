@@ -18,7 +18,7 @@ MOST_PRIVATE = 1000
 
 
 class Memory:
-    """Finds the settled row that answers a question. Held-out rows serve too; evaluations never ask memory.
+    """A search for the settled row that answers a question. Held-out rows serve too; evaluations never ask memory.
 
     The index of a replica only suggests rows. The database decides, in the transaction that stores the verdict, so an
     undo on another replica counts at once.

@@ -25,7 +25,7 @@ Search = Callable[[Sequence[int], int], Awaitable[Sequence[Sequence[Neighbour]]]
 
 
 class Recalling:
-    """Finds settled questions that may be shown with another one.
+    """A search for settled questions that may be shown with another one.
 
     Args:
         store: The rows.

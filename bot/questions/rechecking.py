@@ -26,7 +26,7 @@ TRIES_IF_REFUSED = 3
 
 
 class Rechecking:
-    """Replaces provisional verdicts. A verdict that staff settled meanwhile is kept: a person has judged it."""
+    """The replacement of provisional verdicts. One that staff settled meanwhile is kept: a person has judged it."""
 
     def __init__(self, store: Store, classifying: Classifying, clock: Clock) -> None:
         self._store = store

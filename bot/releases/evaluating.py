@@ -43,7 +43,7 @@ OnProgress = Callable[[int, int], object]
 
 
 class Evaluating:
-    """Evaluations: a release is asked settled questions, its answers are stored, and the gate decides.
+    """Evaluations of releases by their stored answers to settled questions, and by the gate.
 
     Args:
         store: The rows and the answers; an interrupted run continues from the stored answers.

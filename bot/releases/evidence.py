@@ -69,7 +69,7 @@ async def _forgotten_groups(tx: Transaction, rows: Sequence[Row]) -> dict[str, s
 
 
 class FairRows:
-    """Finds the training rows that a release can be judged on."""
+    """A search for the training rows that a release can be judged on."""
 
     def __init__(self, store: Store, neighbours: Neighbours, embedded: Embedded) -> None:
         self._store = store

@@ -15,7 +15,7 @@ FOLLOWED = 20_000
 
 
 class Pieces:
-    """Finds texts by their pieces. A piece takes 12 bytes, and a look-up does not grow with the number of texts.
+    """An index of texts by their pieces. A piece takes 12 bytes; a look-up does not grow with the number of texts.
 
     Two pieces may have the same key, so a text that is found may share nothing. No text that shares a run is missed.
     """

@@ -78,7 +78,7 @@ class AskingEmoji:
 
 
 class ReactionMiddleware:
-    """Stores owners' reactions and wakes the deliverers. If a question has no owner, staff count as one."""
+    """A middleware that stores owners' reactions. If a question has no owner, staff count as one."""
 
     def __init__(self, context: Context) -> None:
         self._signalling = context.acts.signalling

@@ -45,7 +45,7 @@ def with_backoff(
 
 
 class Schedule:
-    """Calls acts at intervals, never the same act twice at once. Every replica has its own schedule, in memory.
+    """Acts that run at intervals, never the same act twice at once. Every replica has its own schedule, in memory.
 
     Args:
         on_one_replica: Takes a name and an act, and returns an act that runs on only one replica at a time.

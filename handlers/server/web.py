@@ -28,7 +28,7 @@ SENT_SECONDS = 10.0
 
 
 class PortTaken(Unable):
-    """The server cannot listen at this host and port; its problem says why."""
+    """A host and port at which the server cannot listen; the problem says why."""
 
 
 class _Server(uvicorn.Server):

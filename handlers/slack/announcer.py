@@ -58,7 +58,7 @@ MOST_STAFF_MENTIONS = 10
 
 
 class SlackAnnouncer:
-    """Posts and updates messages.
+    """`ports.Announcer` over the Web API.
 
     Args:
         client: The Web API. It must not retry after a lost connection, because that can post a message twice.

@@ -55,11 +55,11 @@ REPEATABLE = frozenset(
 
 
 class SlackRefused(Unable):
-    """Slack refuses the bot or cannot be reached. The problem says why, without any token."""
+    """A refusal of the bot by Slack, or a failure to reach Slack. The problem says why, without any token."""
 
 
 class LostConnectionRetry(AsyncConnectionErrorRetryHandler):
-    """Repeats a call once if its connection breaks, as a kept connection may after a laptop's sleep.
+    """One retry of a call whose connection breaks, as a kept connection may after a laptop's sleep.
 
     Methods outside `REPEATABLE` are not repeated: Slack may have posted the message before the connection broke.
     """

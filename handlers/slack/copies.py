@@ -36,7 +36,7 @@ class Mark:
 
 
 class OwnMessages:
-    """Finds and deletes messages of this bot user by their mark."""
+    """The messages of this bot user, found and deleted by their mark."""
 
     def __init__(self, client: AsyncWebClient, bot_user_id: str) -> None:
         self._client = client

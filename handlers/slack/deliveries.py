@@ -32,7 +32,7 @@ BODY_SECONDS = 3.0
 
 
 class Deliveries:
-    """Counts the deliveries in progress. A delivery ends when it is acked and its listener has returned.
+    """The deliveries in progress. A delivery ends when it is acked and its listener has returned.
 
     Args:
         acked: Called with the seconds from a delivery to its ack.
@@ -188,7 +188,7 @@ def _objects(several: Any) -> list[Mapping[str, Any]]:
 
 
 class Requests:
-    """Receives Slack's requests to `/slack/events`: events, presses, modals and commands (HTTP mode)."""
+    """The receiver of Slack's requests to `/slack/events`: events, presses, modals and commands (HTTP mode)."""
 
     def __init__(self, signing_secret: str) -> None:
         self._verifier = SignatureVerifier(signing_secret)

@@ -26,7 +26,7 @@ PostOnce = Callable[[str, str | None, Message, Mark, bool], Awaitable[str]]
 
 
 class DirectMessages:
-    """Posts direct messages to the people responsible, and their replies to the asker.
+    """Messages of an asker to the people responsible, and their replies to the asker.
 
     Args:
         client: The Web API.

@@ -28,11 +28,11 @@ LATE_ERRORS = frozenset(
 
 
 class NotSaved(Exception):  # noqa: N818 - reads as what happened
-    """A correction could not be stored, and nothing was changed."""
+    """A correction that could not be stored, so that nothing was changed."""
 
 
 class ErrorHandler:
-    """Tells people what was refused or went wrong, and logs it."""
+    """A handler that tells people what was refused or went wrong, and logs it."""
 
     def __init__(self, people: People, private: Private) -> None:
         self._people = people

@@ -32,7 +32,7 @@ DRAFT_SECONDS = 2.5
 
 
 class CorrectionForms:
-    """Opens the form and updates its suggestion whenever another category is chosen."""
+    """The correction form, whose suggestion is updated whenever another category is chosen."""
 
     def __init__(
         self, correcting: Correcting, drafting: Drafting, guard: Guard, people: People, client: AsyncWebClient

@@ -36,7 +36,7 @@ class LogBook(Protocol):
 
 
 class Guard:
-    """Checks roles: staff correct answers, admins use /finetune.
+    """The check of roles: staff correct answers, admins use /finetune.
 
     It fails closed: if Slack does not list a group's members, nobody counts as a member. Guests, deactivated people,
     apps and people from elsewhere have no role by a group; only their own id gives them one.

@@ -46,7 +46,7 @@ class SlackUser:
 
 
 class People:
-    """Looks people up, with a cache of ten minutes.
+    """A look-up of people, with a cache of ten minutes.
 
     Args:
         client: The Web API.

@@ -67,7 +67,7 @@ def is_slacks(url: str, api_url: str) -> bool:
 
 
 class Private:
-    """Sends private messages: as an ephemeral message, else by response_url, else as a direct message."""
+    """Private messages, sent as an ephemeral message, else by response_url, else as a direct message."""
 
     def __init__(self, client: AsyncWebClient, shared: SharedChannels | None = None) -> None:
         self._client = client

@@ -69,7 +69,9 @@ class Reading:
 
 
 class MessageReader:
-    """Reads messages with what they forward, before their event is acked; later, as the `Threads` port, their threads.
+    """A reader of messages with what they forward, before their event is acked.
+
+    Later, as the `Threads` port, it reads their threads.
 
     Args:
         client: The Web API.

@@ -28,7 +28,7 @@ Such a message is removed too, even if it is about another question in the threa
 
 
 class Removals:
-    """Replaces the bot's own messages. Only their authors can delete other ones.
+    """The replacement of the bot's own messages. Only their authors can delete other ones.
 
     Args:
         client: The Web API.

@@ -20,7 +20,7 @@ CHANNEL_IS_SHARED = "channel_is_shared"
 
 
 class SharedChannels:
-    """Tells which channels another organisation reads, or is invited to.
+    """The channels that another organisation reads, or is invited to.
 
     Args:
         client: The Web API.

@@ -19,7 +19,7 @@ START_SECONDS = 180
 
 
 @dataclass(frozen=True)
-class Together(RunningProgram):
+class ProxiedProgram(RunningProgram):
     """A program and the proxy that it asks, whose processor time and memory count together."""
 
     proxy: RunningProgram

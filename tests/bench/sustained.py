@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
-from tests.bench.proxied import Together, run_litellm
+from tests.bench.proxied import ProxiedProgram, run_litellm
 from tests.bench.workplace import (
     PERCENTILES_HEADER,
     BenchWorkspace,
@@ -108,7 +108,7 @@ async def _add_proxied(meters: dict[str, Meter], stack: AsyncExitStack) -> None:
         return
     proxy, asked = found
     program = await stack.enter_async_context(run_program(env | asked, folder, "tests.bench.bare", "model"))
-    meters["the same through LiteLLM's proxy"] = await warm_up(workspace, Together(program.pid, proxy))
+    meters["the same through LiteLLM's proxy"] = await warm_up(workspace, ProxiedProgram(program.pid, proxy))
 
 
 async def main(questions: int, databases: Sequence[str], *, through_proxy: bool = False) -> None:

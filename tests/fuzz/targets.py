@@ -34,7 +34,7 @@ SECONDS = 60
 
 
 class Complaints(logging.Handler):
-    """Collects what no payload may cause: log lines of errors, and stack traces."""
+    """A log handler that collects what no payload may cause: log lines of errors, and stack traces."""
 
     def __init__(self) -> None:
         super().__init__()

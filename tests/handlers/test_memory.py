@@ -123,7 +123,7 @@ async def test_agreed_answer_serves_and_card_says_so(desk: SlackDesk) -> None:
     assert "に担当者が確定しています" in texts(japanese)
 
 
-async def test_open_and_provisional_answers_do_not_serve(desk: SlackDesk) -> None:
+async def test_unconfirmed_answers_are_not_in_memory(desk: SlackDesk) -> None:
     emily = await desk.emily()
     for _ in range(2):
         ts, _ = await asked(desk, emily, LAPTOP)

@@ -64,7 +64,7 @@ def finetune_acts(  # noqa: PLR0917 - the acts need every port
 
 
 class OneEmbedded:
-    """The embedded model is `local`.
+    """An installation whose embedded model is `local`.
 
     Attributes:
         sends_texts: Whether a service makes its vectors.

@@ -9,7 +9,7 @@ QUOTED = re.compile(r"「([^」]+)」|\"([^\"]+)\"|(?:category|owner|answer|choo
 
 
 class ObedientServer(OpenAIServer):
-    """Answers the last category that a question names, and repeats as its reason what the question says to write."""
+    """A server that answers the last category that a question names, with the reason that the question dictates."""
 
     def choose(self, got: ReceivedRequest) -> Reply:
         if got.route != CHAT:

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tests.kits.serving import port_of, serving
+from tests.kits.running_server import port_of, running_server
 
 CHAT = "POST /v1/chat/completions"
 DECISIONS = "POST /v1/decisions"
@@ -106,7 +106,7 @@ class OpenAIServer:
     async def running(self) -> AsyncIterator["OpenAIServer"]:
         """Serve on a free port of loopback; `url` is the base URL for clients."""
         app = Starlette(routes=[Route("/{path:path}", self.answer, methods=["GET", "POST", "DELETE"])])
-        async with serving(app) as server:
+        async with running_server(app) as server:
             self.url = f"http://127.0.0.1:{port_of(server)}/v1"
             yield self
 

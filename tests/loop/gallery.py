@@ -39,7 +39,7 @@ class Visitor(Protocol):
 
 
 class Gallery:
-    """Takes pictures and numbers them."""
+    """Numbered pictures."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)

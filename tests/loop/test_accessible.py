@@ -18,7 +18,7 @@ SIZES = {"desktop": (1280, 800), "phone": (360, 740)}
 
 
 class Examiner:
-    """Looks at screens with axe, and keeps what it finds."""
+    """A look at screens with axe, and what it found."""
 
     def __init__(self) -> None:
         self.found: list[str] = []

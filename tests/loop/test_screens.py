@@ -44,7 +44,7 @@ QUIET = """(longest) => new Promise((resolve) => {
 
 
 class Inspector:
-    """Reads each screen in both widths, and keeps what is wrong."""
+    """A reader of each screen in both widths, and what is wrong there."""
 
     def __init__(self, story: Story) -> None:
         keys = re.findall(r"^    (\w+):", PAGE_TEXTS.read_text(encoding="utf-8"), re.MULTILINE)

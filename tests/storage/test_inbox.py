@@ -44,7 +44,7 @@ async def test_known_event_changes_nothing(store: Store) -> None:
     assert item.arrival == arrival()
 
 
-async def test_arrival_added_claimed_is_held(store: Store) -> None:
+async def test_claimed_arrival_is_held_from_the_start(store: Store) -> None:
     quoted = arrival(2).model_copy(update={"quotes": ("What is this?",), "audience": Audience.PRIVATE})
     async with store.transaction() as transaction:
         held = await transaction.inbox.add_claimed(quoted, "w1", NOW, LEASE)

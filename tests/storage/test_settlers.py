@@ -36,8 +36,8 @@ def imported(n: int, by: str, source: Source = Source.CHANGE) -> Row:
     )
 
 
-class Desk:
-    """Answered questions on a real database, and the acts that settle them and take that back."""
+class WithdrawalDesk:
+    """Answered questions on a real database, and the acts that settle them and withdraw that."""
 
     def __init__(self, store: SqlStore) -> None:
         self.store, self.clock = store, StepClock(NOW)
@@ -90,15 +90,15 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(store: SqlStore) -> Desk:
+async def desk(store: SqlStore) -> WithdrawalDesk:
     async with store.transaction() as tx:
         await tx.prompts.put(PROMPT)
         await tx.releases.add(release(), "system", "test")
         await tx.releases.enter(release().id, ReleaseState.SERVING, "system", "test", NOW)
-    return Desk(store)
+    return WithdrawalDesk(store)
 
 
-async def test_withdrawal_and_its_undo_leave_everything_else(desk: Desk) -> None:
+async def test_withdrawal_and_its_undo_leave_everything_else(desk: WithdrawalDesk) -> None:
     mine, overruled, other = [await desk.ask(n) for n in (1, 2, 3)]
     await desk.settle(mine, "UA")
     await desk.settle(overruled, "UA")
@@ -129,7 +129,7 @@ async def test_withdrawal_and_its_undo_leave_everything_else(desk: Desk) -> None
 
 
 class Killed(Exception):  # noqa: N818 - reads as what happened
-    """The process ends at this moment."""
+    """The end of the process at this moment."""
 
 
 class DyingStore:
@@ -148,7 +148,7 @@ class DyingStore:
             yield tx
 
 
-async def test_killed_withdrawal_is_in_the_audit_log(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_killed_withdrawal_is_in_the_audit_log(desk: WithdrawalDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.dataset.withdrawing.QUESTIONS_AT_ONCE", 2)
     for n in range(1, 6):
         await desk.settle(await desk.ask(n), "UA")
@@ -166,7 +166,7 @@ async def test_killed_withdrawal_is_in_the_audit_log(desk: Desk, monkeypatch: py
     assert (await desk.rows(), await withdrawn()) == (set(), [2, 2, 1])
 
 
-async def test_undo_respects_what_others_settled_meanwhile(desk: Desk) -> None:
+async def test_undo_respects_what_others_settled_meanwhile(desk: WithdrawalDesk) -> None:
     question = await desk.ask(1)
     await desk.settle(question, "UA")
     _, at = await desk.withdrawing.withdraw("UA", None, "U9")
@@ -178,7 +178,7 @@ async def test_undo_respects_what_others_settled_meanwhile(desk: Desk) -> None:
     assert row.by == "UB"
 
 
-async def test_undo_leaves_later_withdrawals(desk: Desk) -> None:
+async def test_undo_leaves_later_withdrawals(desk: WithdrawalDesk) -> None:
     async with desk.store.transaction() as tx:
         await tx.rows.put(
             imported(7, "UA"), imported(8, "UA").model_copy(update={"settled_at": NOW + timedelta(days=2)})
@@ -194,7 +194,7 @@ async def test_undo_leaves_later_withdrawals(desk: Desk) -> None:
     assert await desk.rows() == {"import:8"}
 
 
-async def test_cards_of_both_questions_wait_in_one_line(desk: Desk) -> None:
+async def test_cards_of_both_questions_wait_in_one_line(desk: WithdrawalDesk) -> None:
     first = await desk.ask(1)
     second = await desk.ask_second(first)
     await desk.settle(second, "UA")
@@ -205,7 +205,7 @@ async def test_cards_of_both_questions_wait_in_one_line(desk: Desk) -> None:
     assert keys == {first}
 
 
-async def test_date_leaves_earlier_settlements(desk: Desk) -> None:
+async def test_date_leaves_earlier_settlements(desk: WithdrawalDesk) -> None:
     early, late = await desk.ask(1), await desk.ask(2)
     await desk.settle(early, "UA")
     desk.clock.advance(days=2)
@@ -214,7 +214,7 @@ async def test_date_leaves_earlier_settlements(desk: Desk) -> None:
     assert planned.questions == (late,)
 
 
-async def test_decisions_are_kept_by_row(desk: Desk) -> None:
+async def test_decisions_are_kept_by_row(desk: WithdrawalDesk) -> None:
     async with desk.store.transaction() as tx:
         await tx.looks.put([])
         for keep in (True, False):

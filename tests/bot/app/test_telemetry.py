@@ -22,7 +22,7 @@ from bot.domain.question import Ending
 from bot.domain.release import ModelName
 from bot.ports import Store
 from tests.kits.fakes import RuleModel, StepClock
-from tests.kits.serving import port_of, serving
+from tests.kits.running_server import port_of, running_server
 from tests.kits.slack_desk import PROMPT
 from tests.storage.things import arrival
 
@@ -118,7 +118,7 @@ class Collector:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         app = Starlette(routes=[Route("/v1/traces", self.take, methods=["POST"])])
-        async with serving(app) as server:
+        async with running_server(app) as server:
             self.url = f"http://127.0.0.1:{port_of(server)}"
             yield
 

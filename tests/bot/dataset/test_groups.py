@@ -212,7 +212,7 @@ async def test_unseen_rows_are_the_same_when_asked_again(neighbours: RowNeighbou
 
 
 class Dataset(RuleBasedStateMachine):
-    """Questions are asked, settled, reopened and edited, conflicts settled, and files imported, in any order."""
+    """Questions asked, settled, reopened and edited, conflicts settled, and files imported, in any order."""
 
     def __init__(self, fresh: Fresh) -> None:
         super().__init__()

@@ -20,8 +20,8 @@ MOST_PASSES = DRAWS // 20
 
 
 @dataclass(frozen=True)
-class Desk:
-    """A desk on which two releases are equally good, and what staff press on.
+class Mix:
+    """A mix of rows on which two releases are equally good, and what staff press on.
 
     `changed` and `confirmed` are the shares of wrong and of right answers that staff press on. `alike` is the share of
     questions on which both releases do the same; elsewhere the candidate is right as often, but independently.
@@ -64,27 +64,27 @@ def only(pairs: Mapping[str, tuple[Judged, Judged]], ids: Sequence[str]) -> Comp
 
 
 MIXES = [
-    Desk(100, 0, 0.8, changed=1, confirmed=0.2),
-    Desk(300, 0, 0.8, changed=1, confirmed=0.2),
-    Desk(300, 0, 0.6, changed=1, confirmed=0.2),
-    Desk(290, 0, 0.9, changed=1, confirmed=1),
-    Desk(300, 0, 0.8, changed=0.5, confirmed=0.1),
-    Desk(300, 0, 0.8, changed=0.1, confirmed=0.9),
-    Desk(300, 0, 0.4, changed=1, confirmed=0.5),
-    Desk(60, 20, 0.5, changed=1, confirmed=0.5),
-    Desk(200, 200, 0.8, changed=1, confirmed=0),
-    Desk(100, 180, 0.8, changed=1, confirmed=0.2, alike=0.5),
-    Desk(40, 0, 0.7, changed=1, confirmed=0.5),
-    Desk(0, 250, 0.7, changed=0, confirmed=0),
-    Desk(20, 10, 0.5, changed=1, confirmed=0),
+    Mix(100, 0, 0.8, changed=1, confirmed=0.2),
+    Mix(300, 0, 0.8, changed=1, confirmed=0.2),
+    Mix(300, 0, 0.6, changed=1, confirmed=0.2),
+    Mix(290, 0, 0.9, changed=1, confirmed=1),
+    Mix(300, 0, 0.8, changed=0.5, confirmed=0.1),
+    Mix(300, 0, 0.8, changed=0.1, confirmed=0.9),
+    Mix(300, 0, 0.4, changed=1, confirmed=0.5),
+    Mix(60, 20, 0.5, changed=1, confirmed=0.5),
+    Mix(200, 200, 0.8, changed=1, confirmed=0),
+    Mix(100, 180, 0.8, changed=1, confirmed=0.2, alike=0.5),
+    Mix(40, 0, 0.7, changed=1, confirmed=0.5),
+    Mix(0, 250, 0.7, changed=0, confirmed=0),
+    Mix(20, 10, 0.5, changed=1, confirmed=0),
 ]
 
 
-@pytest.mark.parametrize("desk", MIXES, ids=str)
-def test_equal_candidate_rarely_passes_or_fails(desk: Desk) -> None:
+@pytest.mark.parametrize("mix", MIXES, ids=str)
+def test_equal_candidate_rarely_passes_or_fails(mix: Mix) -> None:
     """Below 300 questions only "better" passes."""
     random = Random(20261130)
-    found = [desk.draw(random).why for _ in range(DRAWS)]
+    found = [mix.draw(random).why for _ in range(DRAWS)]
     assert sum(why is GateReason.BETTER for why in found) <= MOST_PASSES
     assert sum(why is GateReason.WORSE for why in found) <= MOST_PASSES
 

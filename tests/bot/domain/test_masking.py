@@ -216,7 +216,7 @@ def test_masked_is_idempotent(text: str) -> None:
 
 
 @given(pieces)
-def test_masks_add_no_more_than_their_words(text: str) -> None:
+def test_masking_changes_nothing_but_masked_parts(text: str) -> None:
     """The rest of a text keeps its order; each mask adds its word, which is at most 18 characters."""
     hidden, at = masked(text), 0
     words = sum(hidden.count(mask) for mask in {mask.word for mask in MASKS})

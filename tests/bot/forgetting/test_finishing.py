@@ -106,7 +106,7 @@ def test_running_bot_gets_the_request(here: Path, capsys: Shell, monkeypatch: py
     assert files_with(here, MARK)
 
 
-def test_removed_app_leaves_only_slack(here: Path, capsys: Shell) -> None:
+def test_forget_without_slack_leaves_slack_messages(here: Path, capsys: Shell) -> None:
     assert main(["forget", "--everything", "--without-slack", "--yes"]) == 0
     said = capsys.readouterr().out
     assert "In Slack, 1 question was left as it is" in said

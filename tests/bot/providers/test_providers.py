@@ -17,7 +17,7 @@ from bot.providers.model import OpenAIModel
 from bot.providers.providers import Provider, Providers, address_to_try
 from tests.kits.front import Front
 from tests.kits.openai_server import CHAT, OpenAIServer, said
-from tests.kits.serving import port_of, serving
+from tests.kits.running_server import port_of, running_server
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ async def test_packed_answer_is_read(model: ModelName, prompt: Prompt) -> None:
         packed = gzip.compress(json.dumps(said("HR").body).encode())
         return Response(packed, headers={"content-encoding": "gzip"}, media_type="application/json")
 
-    async with serving(Starlette(routes=[Route("/v1/chat/completions", answer, methods=["POST"])])) as server:
+    async with running_server(Starlette(routes=[Route("/v1/chat/completions", answer, methods=["POST"])])) as server:
         providers = Providers([Provider(model.provider, f"http://127.0.0.1:{port_of(server)}/v1")])
         assert (await OpenAIModel(providers).classify(model, prompt, "休みは？")).category == "hr"
         await providers.aclose()

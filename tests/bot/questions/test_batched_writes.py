@@ -14,7 +14,7 @@ from tests.storage.things import NOW
 
 
 class Writer:
-    """Doubles numbers and records each batch. It fails a batch with 13, and waits while `ready` is not set."""
+    """A doubler of numbers that records each batch. It fails a batch with 13, and waits until `ready` is set."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []

@@ -19,7 +19,7 @@ from tests.kits.fakes_acts import CountingEstimator
 
 
 class ObedientModel(RuleModel):
-    """Answers the category that a text names last."""
+    """A model that answers the category that a text names last."""
 
     async def classify(
         self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = (), *, explain: bool = True

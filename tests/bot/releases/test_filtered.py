@@ -67,7 +67,7 @@ class FilteringServer(OpenAIServer):
         return {one.json["messages"][-1]["content"] for one in self.sent(CHAT)}
 
 
-class Desk:
+class FilterDesk:
     """A candidate at a provider with a content filter."""
 
     def __init__(self, store: SqlStore, clock: StepClock, server: FilteringServer, providers: Providers) -> None:
@@ -92,13 +92,13 @@ class Desk:
 
 
 @asynccontextmanager
-async def opened(store: SqlStore, clock: StepClock, filtered: Reply) -> AsyncIterator[Desk]:
+async def opened(store: SqlStore, clock: StepClock, filtered: Reply) -> AsyncIterator[FilterDesk]:
     server = FilteringServer(filtered)
     async with server.running():
         providers = Providers([Provider("there", server.url, "sk-secret", kind="compatible")])
         server.on(CHAT, said("労務", p=0.9))
         try:
-            yield Desk(store, clock, server, providers)
+            yield FilterDesk(store, clock, server, providers)
         finally:
             await providers.aclose()
 
@@ -132,7 +132,7 @@ async def test_filtered_rows_are_wrong_named_and_asked_once(store: SqlStore, clo
     assert PRIVATE.text not in "".join(lines)
 
 
-async def test_filter_at_probe_lets_switch_go_on(store: SqlStore, clock: StepClock) -> None:
+async def test_filtered_probe_does_not_stop_a_switch(store: SqlStore, clock: StepClock) -> None:
     async with opened(store, clock, AZURE) as desk:
         release = await desk.release()
         desk.server.stopped = {next(iter(PROMPT.categories[0].examples), PROMPT.categories[0].name)}

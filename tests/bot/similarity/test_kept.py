@@ -27,7 +27,7 @@ texts = st.lists(words, max_size=8).map(" ".join) | st.text(max_size=12)
 
 
 class MeaningEncoder:
-    """Knows one meaning in two languages, and what it encoded."""
+    """An encoder that knows one meaning in two languages, and what it encoded."""
 
     def __init__(self) -> None:
         self.encoded: list[str] = []

@@ -22,7 +22,7 @@ _MEANINGS = ("休み|leave|vacation", "パスワード|password|ログイン")
 
 
 class MeaningEncoder:
-    """Knows two meanings in two languages, and counts what it encodes; it may be out of reach."""
+    """An encoder that knows two meanings in two languages, and counts what it encodes; it may be out of reach."""
 
     def __init__(self) -> None:
         self.encoded: list[str] = []
@@ -167,7 +167,7 @@ async def test_oldest_texts_make_room(slots: list[int]) -> None:
 
 
 class DrawnEncoder:
-    """Gives each text a vector near one of forty themes; the same text has the same vector."""
+    """An encoder that puts each text near one of forty themes; the same text has the same vector."""
 
     def __init__(self) -> None:
         self._themes = np.random.default_rng(1).normal(size=(40, 96)) + 0.5

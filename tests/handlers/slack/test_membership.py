@@ -17,7 +17,7 @@ from tests.kits.slack_desk import MANIFEST
 OPS, KENJI, EMILY = "C0OPS000001", "U0KENJI0001", "U0EMILY0001"
 
 
-class Desk:
+class ReadershipDesk:
     """A workspace and the readership of its channels, at a time that the test moves."""
 
     def __init__(self, server: Server) -> None:
@@ -30,9 +30,9 @@ class Desk:
 
 
 @pytest.fixture
-async def desk() -> AsyncIterator[Desk]:
+async def desk() -> AsyncIterator[ReadershipDesk]:
     async with serve(Workspace(MANIFEST)) as server:
-        yield Desk(server)
+        yield ReadershipDesk(server)
 
 
 def asked(audience: Audience, channel: str = OPS, disclosure: Disclosure | None = None) -> Question:
@@ -50,7 +50,7 @@ def asked(audience: Audience, channel: str = OPS, disclosure: Disclosure | None 
     )
 
 
-async def test_members_alone_read_private_channels(desk: Desk) -> None:
+async def test_members_alone_read_private_channels(desk: ReadershipDesk) -> None:
     assert await desk.readers(asked(Audience.PUBLIC)) == [KENJI, EMILY]
     for audience in (Audience.PRIVATE, Audience.UNKNOWN):
         assert await desk.readers(asked(audience)) == [KENJI]
@@ -59,14 +59,14 @@ async def test_members_alone_read_private_channels(desk: Desk) -> None:
     assert (is_private(kept), is_private(row("y"))) == (True, False)
 
 
-async def test_direct_message_is_read_once_sent(desk: Desk) -> None:
+async def test_direct_message_is_read_once_sent(desk: ReadershipDesk) -> None:
     for channel, audience in (("D1", Audience.UNKNOWN), (OPS, Audience.DIRECT)):
         for kept in (None, Disclosure.KEPT):
             assert await desk.readers(asked(audience, channel, kept)) == [EMILY]
         assert await desk.readers(asked(audience, channel, Disclosure.UNNAMED)) == [KENJI, EMILY]
 
 
-async def test_silent_slack_lets_nobody_read(desk: Desk) -> None:
+async def test_silent_slack_lets_nobody_read(desk: ReadershipDesk) -> None:
     desk.server.faults.fail("conversations.members")
     private = asked(Audience.PRIVATE)
     assert await desk.readers(private) == []
@@ -75,7 +75,7 @@ async def test_silent_slack_lets_nobody_read(desk: Desk) -> None:
     assert await desk.readers(private) == [KENJI]
 
 
-async def test_many_readers_are_one_request(desk: Desk) -> None:
+async def test_many_readers_are_one_request(desk: ReadershipDesk) -> None:
     private = asked(Audience.PRIVATE)
     desk.server.faults.fail("conversations.members", calls=1)
     first = await asyncio.gather(*(desk.readership.may_read(KENJI, private) for _ in range(20)))

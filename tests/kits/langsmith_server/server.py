@@ -16,7 +16,7 @@ from tests.kits.langsmith_server import api_datasets, api_traces
 from tests.kits.langsmith_server.datasets import Problem
 from tests.kits.langsmith_server.state import WORKSPACE, State
 from tests.kits.langsmith_server.wire import Got, read
-from tests.kits.serving import port_of, serving
+from tests.kits.running_server import port_of, running_server
 
 KEY = "lsv2_pt_the_right_key_0123456789"
 
@@ -139,7 +139,7 @@ class LangSmithServer(State):
     @asynccontextmanager
     async def running(self, port: int = 0) -> AsyncIterator["LangSmithServer"]:
         """Serve on this port of loopback, or on a free one. The state survives a restart."""
-        async with serving(self, port) as server:
+        async with running_server(self, port) as server:
             self._connections = lambda: tuple(server.server_state.connections)
             self.url = f"http://127.0.0.1:{port_of(server)}"
             yield self

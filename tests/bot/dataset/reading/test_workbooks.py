@@ -150,7 +150,7 @@ def test_damaged_workbook_keeps_what_was_read() -> None:
 
 
 @pytest.mark.parametrize("part", ["xl/workbook.xml", "xl/sharedStrings.xml", "[Content_Types].xml"])
-def test_damaged_part_is_told(part: str) -> None:
+def test_damaged_workbook_part_is_reported(part: str) -> None:
     assert flaws(zipped({**PARTS, part: "<" + PARTS[part]})) == [(1, Flaw.BROKEN_WORKBOOK)]
 
 

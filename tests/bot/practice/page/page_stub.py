@@ -13,7 +13,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from tests.kits.serving import port_of, serving
+from tests.kits.running_server import port_of, running_server
 
 PAGE = Path(__file__).parents[4] / "bot/practice/page"
 POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
@@ -160,6 +160,6 @@ class Stub:
 async def stub() -> AsyncIterator[Stub]:
     """Serve a stub on a free port of loopback."""
     stub = Stub()
-    async with serving(stub.app(), ws="websockets-sansio") as server:
+    async with running_server(stub.app(), ws="websockets-sansio") as server:
         stub.url = f"http://127.0.0.1:{port_of(server)}"
         yield stub

@@ -11,7 +11,7 @@ from bot.practice.server import stop_accepting
 
 
 @asynccontextmanager
-async def serving(
+async def running_server(
     app: Any, port: int = 0, ws: Literal["none", "websockets-sansio"] = "none"
 ) -> AsyncIterator[uvicorn.Server]:
     """Serve an app on loopback until the block ends, then abort what is left of connections and requests.
