@@ -24,10 +24,10 @@ def dictionary() -> frozenset[str]:
 def is_typo(one: str, other: str) -> bool:
     """Return whether one of two words is the other with a typo: a slip inside of it, and only one of them is a word.
 
-    “Vacation” and “vocation” are a slip apart and two words. If the dictionary has neither, as with names, only what
-    fingers do by themselves is forgiven: two letters that changed places, or a letter that is doubled or not. Letters
-    without a vowel are a code, in which each letter counts. In kana only the marks of a letter may differ: its size or
-    a long vowel anywhere, as in ソフトウェア and ソフトウエア, and the dots of a later letter.
+    “Vacation” and “vocation” are a slip apart and two words. The dictionary may have neither, as with names. Then only
+    slips of the fingers are forgiven: two letters that changed places, or a letter that is doubled or not. Letters
+    without a vowel are a code, in which each letter counts. In kana only the marks of a letter may differ. Its size or
+    a long vowel may differ anywhere, as in ソフトウェア and ソフトウエア; its dots only after the first letter.
     """
     if not slip(one, other):
         return False

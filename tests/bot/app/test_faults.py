@@ -40,7 +40,7 @@ def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, without_settings: None
 
 @dataclass
 class Case:
-    """How to cause one fault.
+    """A way to cause one fault.
 
     Attributes:
         where: The place that the line starts with.
