@@ -772,17 +772,36 @@ class IndexParts(Protocol):
             maker: The name of the code that made them.
         """
 
-    async def put(self, maker: str, parts: Mapping[str, bytes | memoryview], forgotten: str | None) -> bool:
-        """Replace what is kept, whoever made it.
+    async def put(
+        self, maker: str, version: str, pieces: Mapping[tuple[str, int], bytes | memoryview], forgotten: str | None
+    ) -> bool:
+        """Store a few pieces of parts. Nobody reads them before `finish`.
 
         Args:
             maker: The name of the code that made the parts.
-            parts: The parts by name.
+            version: A name for all of these parts together.
+            pieces: The pieces by the name of the part and their number in it.
             forgotten: The position of FORGOTTEN_CURSOR when the rows were read.
 
         Returns:
-            False, and nothing is kept, if something was forgotten meanwhile.
+            False, and nothing is stored, if something was forgotten meanwhile.
         """
+
+    async def finish(self, maker: str, version: str, count: int, forgotten: str | None) -> bool:
+        """Let `get` return the parts that were put.
+
+        Args:
+            maker: As in `put`.
+            version: As in `put`.
+            count: The number of pieces that were put.
+            forgotten: As in `put`.
+
+        Returns:
+            False, and nothing changes, if something was forgotten or any of the pieces is gone.
+        """
+
+    async def drop_older(self, maker: str, version: str) -> bool:
+        """Delete a few pieces, whoever made them, that are not of this version; return whether there may be more."""
 
 
 class Looks(Protocol):

@@ -20,7 +20,7 @@ from bot.ports import RowChanges, Store, TextEncoder, Transaction
 from bot.similarity.compared_texts import ComparedTexts, TextNumbers
 from bot.similarity.index import Index
 from bot.similarity.indexed_rows import IndexedRow, IndexedRows
-from bot.similarity.kept import KEPT_FROM, KEPT_SHARE, KeptFacts, maker
+from bot.similarity.kept import KEPT_FROM, KEPT_SHARE, KeptFacts, maker, store_parts
 from bot.similarity.meanings import Meanings, TextVectors
 from bot.similarity.open_texts import OpenTexts
 from bot.similarity.packed import Bytes, Parts, joined_parts, member_parts
@@ -250,8 +250,7 @@ class RowNeighbours:
                 return
             parts, forgotten = await in_thread(self._parts, self._newest), self._forgotten
             self._unkept, self._stale = 0, False
-        async with self._store.transaction() as tx:
-            await tx.index_parts.put(maker(), parts, forgotten)
+        await store_parts(self._store, parts, forgotten)
 
     def _parts(self, newest: datetime) -> dict[str, Bytes]:
         facts = KeptFacts(
