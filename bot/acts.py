@@ -170,7 +170,6 @@ class Acts:
         self.importing = Importing(store, neighbours, clock)
         self.exporting = Exporting(
             store,
-            ports.shelf,
             neighbours,
             clock,
             ports.embedded,

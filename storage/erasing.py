@@ -156,7 +156,10 @@ class Eraser:
                 "inbox": delete(inbox).where(mentioned),
                 "askers": delete(askers).where(of_person(askers, scope)),
             }
-            counts = added(await self._counted(statements), await self._unname_exports(scope, alias))
+            files_with_reasons = await self.exports(None) if touched else {}
+            counts = added(
+                await self._counted(statements), await self._unname_exports(scope, alias), files_with_reasons
+            )
             posts = await SqlPosts(self._connection).leave([scope.target, *touched])
             return Erased(counts=counts, touched=tuple(touched), posts=posts)
         if scope.kind is ForgetKind.OWN:

@@ -67,6 +67,12 @@ class SqlFinetunes:
         query = select(finetune_rows.c.row_id, finetune_rows.c.text).where(finetune_rows.c.finetune_id == finetune_id)
         return dict((await self._connection.execute(query)).all())
 
+    async def has_forgotten(self, finetune_id: str) -> bool:
+        query = select(finetune_rows.c.row_id).where(
+            finetune_rows.c.finetune_id == finetune_id, finetune_rows.c.text.is_(None)
+        )
+        return (await self._connection.execute(query.limit(1))).scalar() is not None
+
     async def that_made(self, model: ModelName) -> list[Finetune]:
         return await self._select(
             select(*_FIELDS).where(finetunes.c.model == str(model)).order_by(finetunes.c.number.desc())

@@ -12,6 +12,7 @@ from bot.domain.audience import Audience
 from bot.domain.finetune import ENDED_STATES
 from bot.domain.forgetting import (
     AGES,
+    ERASED_CURSOR,
     FORGOTTEN_CURSOR,
     FORGOTTEN_PREFIX,
     OF_PEOPLE,
@@ -31,7 +32,7 @@ from storage.cursors import SqlCursors
 from storage.erasing import DATASETS, Eraser, keyed, of_person, traced_questions
 from storage.index_parts import delete_index
 from storage.locks import Lock, acquire_lock
-from storage.posts import SqlPosts
+from storage.posts import SqlPosts, find_standing
 from storage.questions import SECOND
 from storage.tables import (
     askers,
@@ -56,6 +57,8 @@ from storage.tables import (
 
 KEY_CURSOR = "forgetting:key"
 """Cursor: the secret key of all hashes of forgotten things, hexadecimal."""
+ERASED_TEXTS = frozenset({"questions", "rows", "settlers"})
+"""Names in the counts of an erasure that took texts of questions or rows, or reasons of rows."""
 _NAMED = {
     "corrections": corrections,
     "feedback": feedback,
@@ -124,6 +127,19 @@ class SqlForgetting:
         await delete_index(self._connection)
         await SqlCursors(self._connection).move(FORGOTTEN_CURSOR, f"{now.isoformat()} {secrets.token_hex(4)}", now)
 
+    # --- what is stored or sent later than it was read
+
+    async def erasures(self) -> str | None:
+        return await SqlCursors(self._connection).get(ERASED_CURSOR)
+
+    async def unerased(self, since: str | None) -> bool:
+        await acquire_lock(self._connection, Lock.ERASURE, shared=True)
+        return await self.erasures() == since
+
+    async def standing(self, ids: Collection[str]) -> set[str]:
+        await acquire_lock(self._connection, Lock.ERASURE, shared=True)
+        return await find_standing(self._connection, ids)
+
     # --- search and erasure
 
     async def working(self, scope: Scope, now: datetime) -> bool:
@@ -143,6 +159,14 @@ class SqlForgetting:
         return {name: n for name, n in counts.items() if n}
 
     async def erase(self, scope: Scope, most: int, now: datetime) -> Erased:
+        await acquire_lock(self._connection, Lock.ERASURE)
+        erased = await self._erase(scope, most, now)
+        if ERASED_TEXTS & erased.counts.keys():
+            position = f"{now.isoformat()} {secrets.token_hex(4)}"
+            await SqlCursors(self._connection).move(ERASED_CURSOR, position, now)
+        return erased
+
+    async def _erase(self, scope: Scope, most: int, now: datetime) -> Erased:
         eraser = Eraser(self._connection, await self._key(), now)
         async with eraser.gate():
             if ids := await self._questions(scope, most):

@@ -18,15 +18,22 @@ class Lock(IntEnum):
     AUDIT = 0x4D41444F_04
     POSTS = 0x4D41444F_05
     INDEX = 0x4D41444F_06
+    ERASURE = 0x4D41444F_07
 
 
-async def acquire_lock(connection: AsyncConnection, lock: Lock) -> None:
+async def acquire_lock(connection: AsyncConnection, lock: Lock, *, shared: bool = False) -> None:
     """Wait for a lock, then hold it until this transaction ends.
 
     On SQLite this does nothing: a transaction there already locks the whole database.
+
+    Args:
+        connection: The transaction.
+        lock: The lock.
+        shared: Whether others may hold it at the same time, if they share it too.
     """
     if connection.dialect.name == "postgresql":
-        await connection.execute(select(func.pg_advisory_xact_lock(lock.value)))
+        acquire = func.pg_advisory_xact_lock_shared if shared else func.pg_advisory_xact_lock
+        await connection.execute(select(acquire(lock.value)))
 
 
 async def lift_timeouts(connection: AsyncConnection) -> None:

@@ -68,8 +68,10 @@ class SqlOutbox:
         found = await self._connection.execute(query)
         return [OutboxEntry.model_validate(dict(row)) for row in found.mappings()]
 
-    async def remove(self, ids: Collection[int]) -> None:
-        await self._connection.execute(delete(outbox).where(outbox.c.id.in_(ids)))
+    async def remove(self, topic: str, entries: Collection[OutboxEntry]) -> None:
+        # SQLite gives the id of a deleted entry to a new one, so an id alone may be that of something else by now.
+        same = outbox.c.id.in_({one.id for one in entries}), outbox.c.key.in_({one.key for one in entries})
+        await self._connection.execute(delete(outbox).where(outbox.c.topic == topic, *same))
 
     async def claim(
         self, owner: str, now: datetime, lease: timedelta, topics: Collection[str] | None = None

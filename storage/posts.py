@@ -23,7 +23,8 @@ class SqlPosts:
 
     async def add(self, posted: Posted) -> bool:
         await acquire_lock(self._connection, Lock.POSTS)  # so that an erasure that begins meanwhile sees it
-        if not await self._standing({one for one in posted.holds if not one.startswith(PEOPLE)}):
+        shown = {one for one in posted.holds if not one.startswith(PEOPLE)}
+        if await find_standing(self._connection, shown) != shown:
             return False
         values = posted.model_dump() | {"holds": [*posted.holds], "files": [*posted.files]}
         await self._connection.execute(insert(posts).values(values))
@@ -68,12 +69,12 @@ class SqlPosts:
     async def remove(self, posted_id: str) -> None:
         await self._connection.execute(delete(posts).where(posts.c.id == posted_id))
 
-    async def _standing(self, ids: Collection[str]) -> bool:
-        """Return whether each of these is a question or a row that was not forgotten."""
-        every = sorted(ids)
-        for some in (every[start : start + IDS_AT_ONCE] for start in range(0, len(every), IDS_AT_ONCE)):
-            live = select(rows.c.id).where(rows.c.id.in_(some), ~rows.c.group.startswith(FORGOTTEN_PREFIX))
-            asked = select(questions.c.id).where(questions.c.id.in_(some))
-            if {*(await self._connection.execute(live.union(asked))).scalars()} != {*some}:
-                return False
-        return True
+
+async def find_standing(connection: AsyncConnection, ids: Collection[str]) -> set[str]:
+    """Return those of these that are questions or rows that were not forgotten."""
+    every, standing = sorted(ids), set[str]()
+    for some in (every[start : start + IDS_AT_ONCE] for start in range(0, len(every), IDS_AT_ONCE)):
+        live = select(rows.c.id).where(rows.c.id.in_(some), ~rows.c.group.startswith(FORGOTTEN_PREFIX))
+        asked = select(questions.c.id).where(questions.c.id.in_(some))
+        standing.update((await connection.execute(live.union(asked))).scalars())
+    return standing

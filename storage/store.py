@@ -17,6 +17,7 @@ from storage.database import Database
 from storage.datasets import SqlDatasets
 from storage.due import SqlDue
 from storage.feedback import SqlFeedback, SqlSignals
+from storage.files import SqlShelf
 from storage.finetunes import SqlFinetunes
 from storage.forgetting import SqlForgetting
 from storage.inbox import SqlInbox
@@ -64,6 +65,7 @@ class SqlTransaction:
         self.proposals: ports.StoredProposals = SqlProposals(connection)
         self.weeks: ports.Weeks = SqlWeeks(connection)
         self.datasets: ports.Datasets = SqlDatasets(connection)
+        self.shelf: ports.Shelf = SqlShelf(connection)
         self.results: ports.Results = SqlResults(connection)
         self.shadows: ports.Shadows = (MirroredShadows if mirrored else SqlShadows)(connection)
         self.batches: ports.Batches = SqlBatches(connection)

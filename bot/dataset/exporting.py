@@ -24,7 +24,7 @@ from bot.domain.dataset import (
 from bot.domain.errors import Reason, Refused
 from bot.domain.release import ModelName
 from bot.domain.shares import SetAside
-from bot.ports import Clock, Embedded, Neighbours, NothingEmbedded, Shelf, Store, TextNumbering
+from bot.ports import Clock, Embedded, Neighbours, NothingEmbedded, Shelf, Store, TextNumbering, Transaction
 from bot.ports.progress import Progress, unheard
 from bot.similarity.disjoint import prove_disjoint
 
@@ -38,8 +38,7 @@ class Exporting:
     """The export of rows as training files.
 
     Args:
-        store: The rows.
-        shelf: Keeps the files.
+        store: The rows, and the files of students.
         neighbours: Finds conflicts and near-copies.
         clock: The time.
         embedded: Tells which students are trained in this process.
@@ -47,10 +46,9 @@ class Exporting:
         private_rows: Whether other files may hold rows of private channels and direct messages too.
     """
 
-    def __init__(  # noqa: PLR0913 - the ports, and two choices
+    def __init__(
         self,
         store: Store,
-        shelf: Shelf,
         neighbours: Neighbours,
         clock: Clock,
         embedded: Embedded | None = None,
@@ -62,7 +60,6 @@ class Exporting:
         self._embedded = embedded or NothingEmbedded()
         self._private_rows = private_rows
         self._store = store
-        self._shelf = shelf
         self._neighbours = neighbours
         self._clock = clock
 
@@ -90,24 +87,26 @@ class Exporting:
             student: The model that the file will train; None for a file that people download.
 
         Raises:
-            Refused: NO_ROWS; NOT_DISJOINT, if the file holds a held-out question after all.
+            Refused: NO_ROWS; NOT_DISJOINT, if the file holds a held-out question after all; FORGOTTEN_MEANWHILE.
         """
         file = PackedFile()
-        frozen = file.export(await self._write(file, report, private=self.may_hold_private(student)))
-        if student is not None:  # a second copy of what people download would serve nobody
-            await self._shelf.put(file_name(frozen.manifest.id), frozen.packed)
-        await self._keep(frozen.manifest)
+        manifest, erasures = await self._write(file, report, private=self.may_hold_private(student))
+        frozen = file.export(manifest).model_copy(update={"erasures": erasures})
+        # A second copy of what people download would serve nobody.
+        await self._keep(manifest, erasures, frozen.packed if student is not None else None)
         return frozen
 
     async def write(self, file: FileWriter, report: Progress = unheard) -> Manifest:
         """Write what `export` gives to people; no row is held. Raises as `export` does, and what the file raises."""
-        manifest = await self._write(file, report, private=self.may_hold_private(None))
-        await self._keep(manifest)
+        manifest, erasures = await self._write(file, report, private=self.may_hold_private(None))
+        await self._keep(manifest, erasures)
         return manifest
 
-    async def _write(self, file: FileWriter, report: Progress, *, private: bool) -> Manifest:
+    async def _write(self, file: FileWriter, report: Progress, *, private: bool) -> tuple[Manifest, str | None]:
+        """Write the file; return its manifest, and the position of ERASED_CURSOR when the rows were read."""
         texts = await self._neighbours.numbered()  # before the snapshot, since it may take long
         async with self._store.snapshot() as tx:
+            erasures = await tx.forgetting.erasures()
             total = sum((await tx.rows.counts()).values())
             aside = await read_aside(tx, total) if self._guarded else SetAside()
             draft = Draft(await current_prompt(tx), private=private, aside=aside.ids)
@@ -127,10 +126,13 @@ class Exporting:
             raise Refused(Reason.TOO_FEW_PUBLIC, rows=0, private=left_out)
         if not manifest.rows:
             raise Refused(Reason.NO_ROWS, held_out=manifest.held_out)
-        return manifest.model_copy(update={"aside": dict(aside.by_person)})
+        return manifest.model_copy(update={"aside": dict(aside.by_person)}), erasures
 
-    async def _keep(self, manifest: Manifest) -> None:
+    async def _keep(self, manifest: Manifest, erasures: str | None, packed: bytes | None = None) -> None:
         async with self._store.transaction() as tx:
+            await refuse_erased(tx, erasures)
+            if packed is not None:
+                await tx.shelf.put(file_name(manifest.id), packed)
             await tx.datasets.put(manifest, self._clock.now())
 
     async def _prove(self, file: FileWriter, texts: TextNumbering, draft: Draft, report: Progress) -> None:
@@ -166,6 +168,16 @@ class Exporting:
         held_out = [row for row in rows if row.split is Split.HELD_OUT]
         await prove_disjoint(self._neighbours, [], held_out, questions_of(lines))
         return lines
+
+
+async def refuse_erased(tx: Transaction, erasures: str | None) -> None:
+    """Refuse to store in this transaction what was read before texts were erased.
+
+    Raises:
+        Refused: FORGOTTEN_MEANWHILE.
+    """
+    if not await tx.forgetting.unerased(erasures):
+        raise Refused(Reason.FORGOTTEN_MEANWHILE)
 
 
 def _write_lines(file: FileWriter, draft: Draft, page: Sequence[Row]) -> None:

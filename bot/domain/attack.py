@@ -10,6 +10,9 @@ from bot.domain.prompt import Category, Prompt
 from bot.domain.scorecard import Result
 from bot.domain.thing import Thing
 
+ATTACK = "attack"
+"""In the place of the person who settled a row."""
+
 
 class Attack(Thing):
     """A question of one category that orders the model to answer another one."""
@@ -64,11 +67,16 @@ def attack_rows(attacks: list[Attack]) -> list[Row]:
             reason=None,
             split=Split.HELD_OUT,
             source=Source.IMPORT,
-            by="attack",
+            by=ATTACK,
             settled_at=datetime(2026, 1, 1, tzinfo=UTC),
         )
         for number, attack in enumerate(attacks)
     ]
+
+
+def is_attack(row: Row) -> bool:
+    """Return whether the row is none of the dataset, but one that `attack_rows` made."""
+    return row.by == ATTACK
 
 
 def attack_report(attacks: list[Attack], results: list[Result]) -> AttackReport:

@@ -163,6 +163,8 @@ class Export(Thing):
     """The file, compressed: its lines repeat the prompt, so it takes a twentieth of the memory."""
     texts: dict[str, str]
     """Row id → question, for the rows of the file, in file order."""
+    erasures: str | None = None
+    """The position of ERASED_CURSOR when the rows were read."""
 
     @property
     def data(self) -> bytes:

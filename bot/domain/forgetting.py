@@ -44,6 +44,8 @@ OLDER_FILES_CURSOR = "older_files"
 """Cursor: set once the files of earlier versions in Slack are deleted."""
 FORGOTTEN_CURSOR = "forgotten"
 """Cursor: moves with each erasure, so that each replica drops what it has in memory."""
+ERASED_CURSOR = "erased"
+"""Cursor: moves with each step that erases texts, so that nobody stores what was read before it."""
 
 
 class ForgetKind(StrEnum):

@@ -4,7 +4,7 @@ import asyncio
 import uuid
 from collections.abc import Callable, Iterable
 
-from bot.dataset.exporting import Exporting
+from bot.dataset.exporting import Exporting, refuse_erased
 from bot.domain.dataset import PRIVATE, Export, Manifest
 from bot.domain.errors import Reason, Refused
 from bot.domain.finetune import Estimate, Finetune, FinetuneState
@@ -50,7 +50,7 @@ class Planning:
 
         Raises:
             Refused: NO_ROWS, NOT_DISJOINT, TOO_FEW_ROWS, TOO_FEW_PUBLIC, ONE_CATEGORY,
-                TRAINING_FILE_INVALID (with `problems`), FINETUNE_RUNNING, OVER_BUDGET.
+                TRAINING_FILE_INVALID (with `problems`), FINETUNE_RUNNING, OVER_BUDGET, FORGOTTEN_MEANWHILE.
         """
         async with self._store.transaction() as tx:
             await refuse_second(tx)
@@ -82,6 +82,7 @@ class Planning:
             updated_at=now,
         )
         async with self._store.transaction() as tx:
+            await refuse_erased(tx, frozen.erasures)
             await self._spending.refuse_over(tx, finetune.estimate)
             await tx.finetunes.add(finetune)
             await tx.finetunes.save_rows(finetune.id, frozen.texts)

@@ -96,6 +96,8 @@ class FinetuneProgress:
         succeeded = state is FinetuneState.SUCCEEDED
         answers, trust = await self._reports.read(finetune, job) if succeeded else ([], None)
         async with self._store.transaction() as tx:
+            # An answer to a row that was forgotten since the answers were read would bring the row's id back.
+            standing = await tx.forgetting.standing({one.row_id for one in answers})
             changed = await self.advance(
                 tx,
                 finetune,
@@ -108,7 +110,7 @@ class FinetuneProgress:
                 trust=trust,
             )
             if changed and succeeded and model:
-                await tx.finetunes.save_out_of_fold(answers)
+                await tx.finetunes.save_out_of_fold([one for one in answers if one.row_id in standing])
                 await add_candidate(
                     tx,
                     self._clock.now(),

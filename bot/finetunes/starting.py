@@ -22,6 +22,7 @@ JOB_SEARCHES = 5
 UNREAD_FILE_PAUSE = timedelta(minutes=3)
 """Time after which a job is created although its provider does not report the training file as read."""
 ROWS_PER_QUERY = 1_000
+FORGOTTEN_EXAMPLES = "the training file was deleted, because examples in it were forgotten: start again"
 UNSENT = {
     Reason.PLAN_HOLDS_PRIVATE: "the training file holds answers from private channels, which this provider may not get",
     Reason.TRAINING_NOT_ALLOWED: "the permission to train was withdrawn before the training file was sent",
@@ -106,6 +107,9 @@ class Starting:
         uploaded = finetune if finetune.file_id else await self._upload(finetune)
         if uploaded is None or not await self._is_readable(uploaded):
             return
+        async with self._store.transaction() as tx:
+            if await tx.finetunes.has_forgotten(uploaded.id):
+                raise ModelRefused(FORGOTTEN_EXAMPLES)
         creating = await self._progress.note(uploaded, state=FinetuneState.CREATING)
         if creating is None:
             return  # cancelled meanwhile, or another replica was first
@@ -129,6 +133,7 @@ class Starting:
         try:
             await self._refuse_private(finetune.id)
             async with self._store.snapshot() as tx:
+                erasures = await tx.forgetting.erasures()
                 await self._permitting.require(tx, finetune.student)
         except Refused as refused:
             await self._progress.save(finetune, state=FinetuneState.FAILED, error=UNSENT[refused.reason])
@@ -136,16 +141,17 @@ class Starting:
         try:
             lines = await frozen_lines(self._shelf, finetune.dataset_id)
         except KeyError:
-            raise ModelRefused(
-                "the training file was deleted, because examples in it were forgotten: start again"
-            ) from None
+            raise ModelRefused(FORGOTTEN_EXAMPLES) from None
         if self._embedded.revision(finetune.student) is not None:
             # After the rows: what is reported of a row names its line.
             lines = chain(lines, await self._exporting.open_questions(finetune.student))
         file_id = await self._trainer.upload(finetune.student, f"{finetune.id}.jsonl", lines)
-        saved = await self._progress.save(finetune, file_id=file_id)
+        async with self._store.transaction() as tx:
+            unerased = await tx.forgetting.unerased(erasures)
+            saved = await self._progress.advance(tx, finetune, file_id=file_id) if unerased else None
         if saved is None:
-            # Cancelled meanwhile: nothing else knows of the file.
+            # Cancelled meanwhile, or a text in it may be forgotten: nothing else knows of the file. After a forgetting,
+            # the next call begins anew.
             await self._trainer.delete_file(finetune.student, file_id)
         return saved
 

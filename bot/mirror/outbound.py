@@ -3,15 +3,17 @@
 import hashlib
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from bot.current_prompt import current_prompt
 from bot.domain.dataset import Row
 from bot.domain.errors import TracesDown, TrackerDown, TrackerError, TrackerReason, TrackerRefused
-from bot.domain.forgetting import Traced
-from bot.domain.mirror import Experiment, ExperimentRow, RowCopy, Trace, row_copy
+from bot.domain.forgetting import FORGET_TRACES_TOPIC, Traced
+from bot.domain.mirror import Experiment, ExperimentRow, RowCopy, Trace, feedback_id, row_copy
 from bot.domain.mirrored import (
     MIRROR_BARRIERS,
     MIRROR_DATASET,
@@ -262,9 +264,45 @@ class MirrorOutbound:
         async def put(some: Sequence[RowCopy]) -> None:
             await self._tracker.put_rows(dataset, some)
 
-        await send_accepted(put, copies, lambda copy: f"row {copy.row_id}")
+        async with self._sending({copy.row_id: Traced(rows=(copy.row_id,)) for copy in copies}):
+            await send_accepted(put, copies, lambda copy: f"row {copy.row_id}")
         if gone:
             await self._tracker.withdraw_rows(dataset, gone)
+
+    @asynccontextmanager
+    async def _sending(self, copies: Mapping[str, Traced], *, questions: bool = False) -> AsyncIterator[None]:
+        """Queue the erasure of what the block sent of things that were forgotten meanwhile, even if the block fails.
+
+        The forgetting itself may have erased the copies at the tracker before they arrived there.
+
+        Args:
+            copies: Id of a row or question → its copies.
+            questions: Whether they are copies of questions. A row may stay when its question is forgotten.
+        """
+        try:
+            yield
+        finally:
+            if copies:
+                await self._forget_again(copies, questions=questions)
+
+    async def _forget_again(self, copies: Mapping[str, Traced], *, questions: bool) -> None:
+        async with self._store.transaction() as tx:
+            standing = await tx.forgetting.standing(copies.keys())
+            if questions:
+                standing = {*await tx.questions.texts([*copies])}
+            for gone in sorted(copies.keys() - standing):
+                payload = {"traced": copies[gone].model_dump_json()}
+                await tx.outbox.add(FORGET_TRACES_TOPIC, f"sent:{gone}", payload, self._clock.now())
+
+    def _sending_traces(
+        self, traces: Collection[Trace], feedback: Collection[str] = ()
+    ) -> AbstractAsyncContextManager[None]:
+        """Do what `_sending` does for traces, and for feedback on them."""
+        ids: defaultdict[str, list[str]] = defaultdict(list)
+        for trace in traces:
+            ids[trace.about].append(str(trace.id))
+        copies = {about: Traced(traces=tuple(found), feedback=tuple(feedback)) for about, found in ids.items()}
+        return self._sending(copies, questions=True)
 
     # --- queued changes
 
@@ -312,7 +350,8 @@ class MirrorOutbound:
             shadows = [await self._shadow_trace(tx, entry) for entry in by_change[MirrorChange.SHADOW]]
             rows = await tx.rows.some({entry.key for entry in by_change[MirrorChange.ROW]})
         traces = [*verdicts.values(), *(shadow for shadow in shadows if shadow)]
-        await send_accepted(self._tracker.trace, traces, lambda trace: f"trace {trace.id}")
+        async with self._sending_traces(traces):
+            await send_accepted(self._tracker.trace, traces, lambda trace: f"trace {trace.id}")
         await self._done(by_change[MirrorChange.VERDICT] + by_change[MirrorChange.SHADOW])
         await self._send_rows(
             dataset, prompt, {entry.key: rows.get(entry.key) for entry in by_change[MirrorChange.ROW]}
@@ -327,10 +366,9 @@ class MirrorOutbound:
         return len(entries) > postponed
 
     async def _done(self, entries: Iterable[OutboxEntry]) -> None:
-        ids = [entry.id for entry in entries]
-        if ids:
+        if done := [*entries]:
             async with self._store.transaction() as tx:
-                await tx.outbox.remove(ids)
+                await tx.outbox.remove(MIRROR_TOPIC, done)
 
     async def _verdict_traces(self, tx: Transaction, ids: Sequence[str]) -> dict[str, Trace]:
         answered = await tx.questions.answered(ids)
@@ -377,7 +415,8 @@ class MirrorOutbound:
             key = await self._pseudonym_key(tx)
         name = category.name if category else correction.category
         try:
-            await self._tracker.say(correction_feedback(correction, verdict, name, key))
+            async with self._sending_traces(traces.values(), [str(feedback_id(entry.key, correction.seq))]):
+                await self._tracker.say(correction_feedback(correction, verdict, name, key))
         except TrackerRefused as error:
             if error.reason is TrackerReason.NOT_TAKEN:
                 log.warning("mirror: the tracker rejects correction %s of question %s", correction.seq, entry.key)
@@ -393,7 +432,8 @@ class MirrorOutbound:
         self._feedback_tries[entry.id] = self._feedback_tries.get(entry.id, 0) + 1
         if self._feedback_tries[entry.id] < FEEDBACK_TRIES:
             try:
-                await self._tracker.trace(traces)
+                async with self._sending_traces(traces):
+                    await self._tracker.trace(traces)
             except TracesDown:
                 self._feedback_tries[entry.id] -= 1  # the limit says nothing about this trace
                 raise
@@ -464,8 +504,9 @@ class MirrorOutbound:
                 )
                 for one in judged
             ]
-        for start in range(0, len(rows), CHANGES_PER_PAGE):
-            await self._tracker.experiment(experiment, rows[start : start + CHANGES_PER_PAGE])
+        async with self._sending({one.row_id: Traced(rows=(one.row_id,)) for one in rows}):
+            for start in range(0, len(rows), CHANGES_PER_PAGE):
+                await self._tracker.experiment(experiment, rows[start : start + CHANGES_PER_PAGE])
         card = scorecard(release.id, judged)
         figures = {"accuracy": card.accuracy} | ({} if card.ece is None else {"ece": card.ece})
         await self._tracker.conclude(experiment, figures)

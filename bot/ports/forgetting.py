@@ -36,6 +36,18 @@ class StoredForgetting(Protocol):
     async def moved(self, now: datetime) -> None:
         """Delete the kept index and move FORGOTTEN_CURSOR, so that each replica drops what it has in memory."""
 
+    async def erasures(self) -> str | None:
+        """Return the position of ERASED_CURSOR, to be read together with texts that are stored or sent later."""
+
+    async def unerased(self, since: str | None) -> bool:
+        """Return whether no text was erased since this position, and let none be until this transaction ends."""
+
+    async def standing(self, ids: Collection[str]) -> set[str]:
+        """Return the questions and rows among these that were not forgotten.
+
+        None of them is forgotten until this transaction ends. Other locks are to be acquired later than this one.
+        """
+
     async def working(self, scope: Scope, now: datetime) -> bool:
         """Return whether a worker is busy with a question of the scope.
 

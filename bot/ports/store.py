@@ -31,6 +31,7 @@ from bot.domain.signal import Signal
 from bot.domain.tally import BriefRow, Counted, Kind
 from bot.domain.thing import Thing
 from bot.ports.forgetting import StoredForgetting, StoredPosts
+from bot.ports.shelf import Shelf
 
 
 class Inbox(Protocol):
@@ -455,6 +456,9 @@ class Finetunes(Protocol):
     async def trained_rows(self, finetune_id: str) -> dict[str, str | None]:
         """Return what `save_rows` stored. The text is None for rows stored by an app older than migration 0002."""
 
+    async def has_forgotten(self, finetune_id: str) -> bool:
+        """Return whether a row of the fine-tune was forgotten since `save_rows`."""
+
     async def that_made(self, model: ModelName) -> list[Finetune]:
         """Return the fine-tunes that produced this model, newest first; usually one or none."""
 
@@ -637,7 +641,7 @@ class Outbox(Protocol):
     async def page(self, topic: str, after: int, limit: int) -> list[OutboxEntry]:
         """Return the first `limit` entries of a topic whose id is greater than `after`, in order, for a bulk send."""
 
-    async def remove(self, ids: Collection[int]) -> None:
+    async def remove(self, topic: str, entries: Collection[OutboxEntry]) -> None:
         """Remove entries of a `page` that were delivered, at most 10,000 at once."""
 
     async def lag(self, now: datetime, topic: str | None = None) -> tuple[int, timedelta]:
@@ -879,6 +883,7 @@ class Transaction(Protocol):
     proposals: StoredProposals
     weeks: Weeks
     datasets: Datasets
+    shelf: Shelf
     results: Results
     shadows: Shadows
     batches: Batches

@@ -109,16 +109,22 @@ class Embeddings:
         return found
 
     async def _fetch(self, texts: dict[str, str]) -> dict[str, bytes]:
-        """Ask for vectors in bounded requests. Each request's vectors are stored when it is answered."""
+        """Ask for vectors in bounded requests. Each request's vectors are stored when it is answered.
+
+        None is stored once a text was erased, for it may be the vector of that one.
+        """
         found: dict[str, bytes] = {}
         room = asyncio.Semaphore(AT_ONCE)
+        async with self._store.transaction() as tx:
+            erasures = await tx.forgetting.erasures()
 
         async def fetch(keys: Sequence[str]) -> None:
             async with room:
                 vectors = await self._within_breaker([texts[key] for key in keys])
             answered = dict(zip(keys, (vector.astype(_STORED).tobytes() for vector in vectors), strict=True))
             async with self._store.transaction() as tx:
-                await tx.vectors.put(str(self._model), answered, self._clock.now())
+                if await tx.forgetting.unerased(erasures):
+                    await tx.vectors.put(str(self._model), answered, self._clock.now())
             found.update(answered)
 
         batches = await asyncio.to_thread(lambda: list(self._batches(texts)))

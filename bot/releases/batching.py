@@ -5,6 +5,7 @@ import uuid
 from datetime import timedelta
 
 from bot.domain.batch import Batch, BatchState
+from bot.domain.dataset import text_key
 from bot.domain.errors import ModelDown, ModelError, ModelRefused, OutcomeUnknown, Reason, Refused, Trouble
 from bot.domain.forgetting import BATCH_FILES_TOPIC
 from bot.domain.prompt import Prompt
@@ -45,7 +46,7 @@ class Batching:
         If a content filter stops the question, the next one is asked.
 
         Raises:
-            Refused: NO_BATCHES, BATCH_TOO_LARGE, BATCH_RUNNING.
+            Refused: NO_BATCHES, BATCH_TOO_LARGE, BATCH_RUNNING, FORGOTTEN_MEANWHILE.
             ModelDown, ModelRefused: the provider did not accept the batch.
         """
         await self._batcher.check(release.model)
@@ -168,8 +169,9 @@ class Batching:
             why = job.error or next((str(error) for error in answers.values()), "the batch ended without an answer")
             ended = await self._fail(batch)
             return (ended, why) if ended else None
-        async with self._store.transaction() as tx:
-            await tx.results.put(results)
+        # Rows that were forgotten while the batch ran are among them no more.
+        asked = {text_key(row.text): row for row in await self._evaluating.unanswered(release)}
+        await self._evaluating.keep([(asked[one.text_key], one) for one in results if one.text_key in asked])
         answered = await self.save(batch, state=BatchState.ANSWERED)
         return (answered, None) if answered else None
 

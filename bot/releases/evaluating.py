@@ -4,13 +4,13 @@ import asyncio
 import json
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from bot.domain.attack import Attack, AttackReport, attack_report, attack_rows, attacks_on
+from bot.domain.attack import Attack, AttackReport, attack_report, attack_rows, attacks_on, is_attack
 from bot.domain.dataset import Row, Source, Split, text_key, usable_rows
-from bot.domain.errors import ModelDown, ModelError, ModelRefused, Trouble
+from bot.domain.errors import ModelDown, ModelError, ModelRefused, Reason, Refused, Trouble
 from bot.domain.evaluation import Evaluation, changes, held_out
 from bot.domain.gate import decide, undecided
 from bot.domain.prompt import Prompt
@@ -89,7 +89,7 @@ class Evaluating:
         self._embedded = embedded or NothingEmbedded()
         self._fair = FairRows(store, neighbours, self._embedded)
         self._throttles: dict[str, Throttle] = {}
-        self._unsaved: list[Result] = []
+        self._unsaved: list[tuple[Row, Result]] = []
         self._saving = asyncio.Lock()
         self._busy: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -104,7 +104,8 @@ class Evaluating:
 
         Raises:
             ModelDown, ModelRefused: the release did not answer every row; the answers so far are stored.
-            Refused: NOT_DISJOINT, if a held-out question was trained on after all.
+            Refused: NOT_DISJOINT, if a held-out question was trained on after all; FORGOTTEN_MEANWHILE, if a row was
+                forgotten before it was asked: the next evaluation goes on without it.
         """
         prompt, usable = await self._usable(release)
         rows = await self._askable(release, usable)
@@ -240,7 +241,7 @@ class Evaluating:
 
     async def requests(self, release: Release) -> tuple[Prompt, list[tuple[str, str, Sequence[Example]]]]:
         """Return the prompt and, for each unanswered row, its text's key, its text and the examples to show with it."""
-        unanswered = self._with_examples(release, await self.unanswered(release))
+        unanswered = self._with_examples(release, await self.unanswered(release), kept=True)
         return await self._prompt(release), [(text_key(row.text), row.text, shown) async for row, shown in unanswered]
 
     async def probe(self, release: Release) -> None:
@@ -310,7 +311,8 @@ class Evaluating:
 
     async def _round(self, run: "Run", todo: dict[str, Row], report_left: Callable[[int], object]) -> list[ModelError]:
         """Ask each row in `todo` once. Answered rows are removed from `todo`; the failures are returned."""
-        waiting, turn, failures = self._with_examples(run.release, [*todo.values()]), asyncio.Lock(), list[ModelError]()
+        waiting = self._with_examples(run.release, [*todo.values()], kept=run.keep)
+        turn, failures = asyncio.Lock(), list[ModelError]()
 
         async def next_row() -> tuple[Row, Sequence[Example]] | None:
             async with turn:
@@ -337,11 +339,22 @@ class Evaluating:
         return failures
 
     async def _with_examples(
-        self, release: Release, rows: Sequence[Row]
+        self, release: Release, rows: Sequence[Row], *, kept: bool
     ) -> AsyncIterator[tuple[Row, Sequence[Example]]]:
-        """Yield these rows, each with the examples to show. They are looked for a few rows at a time."""
+        """Yield these rows, each with the examples to show. They are looked for a few rows at a time.
+
+        Args:
+            release: The release that is asked.
+            rows: The rows.
+            kept: Whether they are rows of the dataset.
+
+        Raises:
+            Refused: FORGOTTEN_MEANWHILE.
+        """
         for start in range(0, len(rows), SEARCHED_AT_ONCE):
             some = rows[start : start + SEARCHED_AT_ONCE]
+            if kept:
+                await self._refuse_forgotten(some)
             shown = await self._recalling.examples_for_rows(release, some)
             examples = [example.text for one in shown for example in one]
             await self._embedded.read_ahead(release.model, [row.text for row in some], examples)
@@ -367,7 +380,7 @@ class Evaluating:
                     **answer.model_dump(exclude={"reason"}),
                 )
         if run.keep:
-            await self._save(result)
+            await self._save(row, result)
         return result
 
     def filtered(self, release: Release, key: str, revision: str | None = None) -> Result:
@@ -384,14 +397,25 @@ class Evaluating:
             revision=revision,
         )
 
-    async def _save(self, result: Result) -> None:
+    async def _save(self, row: Row, result: Result) -> None:
         """Store an answer. Answers that arrive during a write share the next transaction."""
-        self._unsaved.append(result)
+        self._unsaved.append((row, result))
         async with self._saving:
             waiting, self._unsaved = self._unsaved, []
             if waiting:
-                async with self._store.transaction() as tx:
-                    await tx.results.put(waiting)
+                await self.keep(waiting)
+
+    async def keep(self, answered: Sequence[tuple[Row, Result]]) -> None:
+        """Store answers to rows, but none whose row was forgotten while it was asked."""
+        async with self._store.transaction() as tx:
+            standing = await tx.forgetting.standing(_stored_ids(row for row, _ in answered))
+            await tx.results.put([result for row, result in answered if is_attack(row) or row.id in standing])
+
+    async def _refuse_forgotten(self, rows: Sequence[Row]) -> None:
+        ids = _stored_ids(rows)
+        async with self._store.transaction() as tx:
+            if await tx.forgetting.standing(ids) != ids:
+                raise Refused(Reason.FORGOTTEN_MEANWHILE)
 
     def _throttle(self, provider: str) -> "Throttle":
         if provider not in self._throttles:
@@ -449,6 +473,10 @@ class Evaluating:
         return prompt, [
             row for row in rows if prompt.category(row.category) and (row.split is Split.TRAIN or row.id in unseen)
         ]
+
+
+def _stored_ids(rows: Iterable[Row]) -> set[str]:
+    return {row.id for row in rows if not is_attack(row)}
 
 
 class Run:

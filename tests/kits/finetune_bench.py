@@ -52,7 +52,7 @@ def finetune_acts(  # noqa: PLR0917 - the acts need every port
 ) -> FinetuneActs:
     """Return the acts as `bot.acts` builds them, for the base model."""
     exporting, reports = (
-        Exporting(store, shelf, neighbours, clock, embedded, private_rows=private_rows),
+        Exporting(store, neighbours, clock, embedded, private_rows=private_rows),
         TrainingReports(store, shelf, trainer, neighbours, clock),
     )
     progress = FinetuneProgress(store, clock, reports)

@@ -4,16 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bot.dataset.exporting import Exporting
 from bot.domain.dataset import Row, Split
-from bot.ports import Neighbours
 from bot.similarity.index import Index
 from bot.similarity.neighbours import RowNeighbours
-from storage.database import Database
-from storage.files import DatabaseShelf
 from storage.store import SqlStore
 from tests.bot.things import row
-from tests.kits.fakes import StepClock
 
 NEARLY_SAME = [
     ("有給は何日前に申請？", "有給は何日前までに申請ですか"),
@@ -71,10 +66,6 @@ def near(one: str, other: str) -> bool:
 def row_in(text: str, split: Split, group: str = "", category: str = "labor") -> Row:
     """Return a row of this split. Its id is the text, and so is its group if none is given."""
     return row(text, category, row_id=text).model_copy(update={"group": group or text, "split": split})
-
-
-def make_exporting(store: SqlStore, database: Database, neighbours: Neighbours, clock: StepClock) -> Exporting:
-    return Exporting(store, DatabaseShelf(database), neighbours, clock)
 
 
 async def save(store: SqlStore, *rows: Row) -> None:

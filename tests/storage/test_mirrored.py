@@ -40,7 +40,7 @@ async def test_each_change_is_noted_in_order(mirrored: Store) -> None:
             ("q1", {"change": "row"}),
         ]
         assert [note.key for note in await tx.outbox.page(MIRROR_TOPIC, notes[3].id, 1)] == ["q2"]
-        await tx.outbox.remove([note.id for note in notes[:4]])
+        await tx.outbox.remove(MIRROR_TOPIC, notes[:4])
         assert await tx.outbox.page(MIRROR_TOPIC, 0, 100) == notes[4:]
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bot.corrections.correcting import Correcting
 from bot.corrections.reviewing import QueueEntry, Reviewing
+from bot.dataset.exporting import Exporting
 from bot.domain.dataset import Row, Split, split_of
 from bot.domain.gain import QueueReason
 from bot.finetunes.budget import Spending
@@ -24,7 +25,7 @@ from tests.bot.things import CATEGORIES, PROMPT, row
 from tests.kits.fakes import RuleModel, StepClock
 from tests.kits.fakes_acts import CountingEstimator
 from tests.kits.migrated import migrated_postgresql
-from tests.kits.near_texts import BRIDGE, HELD_OUT, LONG, TEXTS, TRAINED, make_exporting, near, row_in, save
+from tests.kits.near_texts import BRIDGE, HELD_OUT, LONG, TEXTS, TRAINED, near, row_in, save
 from tests.kits.plain_export import export
 
 FIRST, BETWEEN, LAST = TRAINED, BRIDGE, HELD_OUT
@@ -82,7 +83,7 @@ async def test_rows_in_conflict_are_used_for_nothing(
     neighbours: RowNeighbours,
     clock: StepClock,
 ) -> None:
-    frozen = await make_exporting(store, database, neighbours, clock).export()
+    frozen = await Exporting(store, neighbours, clock).export()
     assert list(frozen.texts) == [conflict_rows[3].id]
     assert frozen.manifest.left_out == {"conflict": 3}
     evaluating = Evaluating(
@@ -143,7 +144,7 @@ async def test_held_out_and_training_rows_can_conflict(
         row_in(LAST, Split.HELD_OUT, "g2", "it"),
         row_in("鍵", Split.TRAIN, "g3"),
     )
-    exporting = make_exporting(store, database, neighbours, clock)
+    exporting = Exporting(store, neighbours, clock)
     assert (await exporting.export()).manifest.left_out == {"conflict": 2}
     await reviewing.settle_conflict("g1", "it", "U4")
     manifest = (await exporting.export()).manifest

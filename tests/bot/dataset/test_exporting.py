@@ -22,7 +22,7 @@ from storage.tables import rows
 from tests.bot.conftest import Fresh
 from tests.bot.things import BASE, CATEGORIES, PROMPT, row, rows_of
 from tests.kits.fakes import StepClock
-from tests.kits.near_texts import TEXTS, make_exporting, save
+from tests.kits.near_texts import TEXTS, save
 from tests.kits.plain_export import export
 
 SAME_LETTERS = ["re set form 10 40", "reset form 1040", "reset form 1040 today", "re set form 10 40 today"]
@@ -79,7 +79,7 @@ def test_export_without_held_rows_is_the_same(fresh: Fresh) -> None:
             await connection.execute(delete(rows))
         await save(store, *saved)
         expected = await plain(store)
-        exporting = make_exporting(store, database, RowNeighbours(store), StepClock())
+        exporting = Exporting(store, RowNeighbours(store), StepClock())
         if not expected.texts:
             with pytest.raises(Refused):
                 await exporting.export()
@@ -104,8 +104,8 @@ def test_export_without_held_rows_is_the_same(fresh: Fresh) -> None:
 
 
 @pytest.fixture
-def exporting(store: SqlStore, database: Database, clock: StepClock) -> Exporting:
-    return make_exporting(store, database, RowNeighbours(store), clock)
+def exporting(store: SqlStore, clock: StepClock) -> Exporting:
+    return Exporting(store, RowNeighbours(store), clock)
 
 
 async def test_file_has_no_name_before_its_end(store: SqlStore, exporting: Exporting, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ from tests.bot.conftest import Fresh
 from tests.bot.things import BASE, CATEGORIES, PROMPT, arrival
 from tests.kits.fakes import RuleModel, StepClock
 from tests.kits.fakes_acts import CountingEstimator, FakeAnnouncer
-from tests.kits.near_texts import BRIDGE, HELD_OUT, TEXTS, TRAINED, make_exporting, near, row_in, save
+from tests.kits.near_texts import BRIDGE, HELD_OUT, TEXTS, TRAINED, near, row_in, save
 from tests.kits.plain_export import export
 
 REASON_FOR = "[for {}]"
@@ -48,8 +48,8 @@ def neighbours(store: SqlStore) -> RowNeighbours:
 
 
 @pytest.fixture
-def exporting(store: SqlStore, database: Database, neighbours: RowNeighbours, clock: StepClock) -> Exporting:
-    return make_exporting(store, database, neighbours, clock)
+def exporting(store: SqlStore, neighbours: RowNeighbours, clock: StepClock) -> Exporting:
+    return Exporting(store, neighbours, clock)
 
 
 async def test_near_copy_of_held_out_is_not_exported(store: SqlStore, exporting: Exporting) -> None:
@@ -95,7 +95,7 @@ async def test_training_file_that_is_not_disjoint_is_refused(
 ) -> None:
     await save(store, row_in(BRIDGE, Split.TRAIN), row_in(HELD_OUT, Split.HELD_OUT))
     with pytest.raises(Refused) as refused:
-        await make_exporting(store, database, BlindOnce(store), clock).export(student=BASE)
+        await Exporting(store, BlindOnce(store), clock).export(student=BASE)
     assert (refused.value.reason, refused.value.facts) == (Reason.NOT_DISJOINT, {"rows": 1})
     assert await DatabaseShelf(database).names("datasets/") == []
 
@@ -227,7 +227,7 @@ class Dataset(RuleBasedStateMachine):
         )
         self.importing = Importing(self.store, self.neighbours, self.clock)
         self.reviewing = Reviewing(self.store, self.correcting, self.neighbours, self.clock)
-        self.exporting = make_exporting(self.store, self.database, self.neighbours, self.clock)
+        self.exporting = Exporting(self.store, self.neighbours, self.clock)
         self.edits = 100
         self.first_groups: dict[tuple[str, str], str] = {}
         """(row id, text) → the first group of that row."""

@@ -114,7 +114,7 @@ async def test_existing_rows_are_copied_page_by_page(mirror: MirrorDesk) -> None
 async def test_trouble_is_cleared_before_the_copy_is_complete(mirror: MirrorDesk) -> None:
     async with mirror.store.transaction() as tx:
         await tx.rows.put(*rows_of(Split.TRAIN, "labor", CHANGES_PER_PAGE + 1))
-        await tx.outbox.remove([note.id for note in await tx.outbox.page(MIRROR_TOPIC, 0, CHANGES_PER_PAGE + 1)])
+        await tx.outbox.remove(MIRROR_TOPIC, await tx.outbox.page(MIRROR_TOPIC, 0, CHANGES_PER_PAGE + 1))
     mirror.tracker.fail(1)
     await mirror.outbound.mirror()
     assert await mirror.trouble() == MIRROR_DOWN
@@ -314,9 +314,8 @@ async def test_rejected_row_does_not_block_the_rest(mirror: MirrorDesk, caplog: 
 async def test_feedback_on_missing_trace_sends_the_trace(mirror: MirrorDesk) -> None:
     question, _ = await mirror.ask()
     async with mirror.store.transaction() as tx:
-        await tx.outbox.remove(
-            [note.id for note in await tx.outbox.page(MIRROR_TOPIC, 0, 10)]
-        )  # as if asked before there was a mirror
+        # As if asked before there was a mirror.
+        await tx.outbox.remove(MIRROR_TOPIC, await tx.outbox.page(MIRROR_TOPIC, 0, 10))
     await mirror.press(question, "it")
     for _ in range(3):
         await mirror.mirror_all()
