@@ -42,7 +42,7 @@ class TakenUp(NamedTuple):
 
 
 class Answering:
-    """Stores questions and answers them. Any number of workers may call `answer_next` at the same time.
+    """The story of a question: storage, answer and card. Any number of workers may call `answer_next` at the same time.
 
     A worker checks its lease right before each post and writes nothing without it, so a worker that was paused does no
     harm. A worker that is paused between that check and Slack's answer may post a second message. In that case

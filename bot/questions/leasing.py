@@ -18,7 +18,7 @@ LeasedT = TypeVar("LeasedT", InboxItem, OutboxItem)
 
 
 class LeaseLost(Exception):  # noqa: N818 - reads as what happened
-    """Another worker may hold the item, so this worker must not write or post anything for it."""
+    """Loss of an item to another worker, which may hold it now: this worker must write and post nothing for it."""
 
 
 @dataclass(frozen=True)
