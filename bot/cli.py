@@ -109,6 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = Words(language())
     with translated_argparse(words):
         call = parser(words, sys.argv[1:] if arguments is None else arguments).parse_args(arguments)
+    received: list[int] = [signal.SIGINT]
     try:
         settings = load()
         logs.configure(call.log_level, settings.secrets)
@@ -116,16 +117,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
         use_one_blas_thread()
         if settings.practice:
             forget_proxies()
-        return int(asyncio.run(call.verb(call, settings, words)))
+        work = call.verb(call, settings, words)
+        # `run` has its own way to end. `forget` waits for a person in `input`, and what it does may be killed.
+        return int(asyncio.run(work if call.verb in {run, forget} else ended_by_signals(work, received)))
     except Unable as unable:
         code = 2 if isinstance(unable, SettingsError | WrongCall) else 1
         return fail("\n".join(map(words.problem, unable.problems)), code)
-    except KeyboardInterrupt:
-        return 130
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return 128 + received[-1]
     except Exception as error:
         if not is_disk_full(error):
             raise
         return fail(words.problem(Problem(what=Fault.DISK_FULL)))
+
+
+async def ended_by_signals(work: Coroutine[Any, Any, int], received: list[int]) -> int:
+    """Run a command, which SIGTERM and SIGHUP (its terminal was closed) cancel, as Ctrl+C does.
+
+    Without this, they would end the program with no chance to delete half-written files.
+
+    Args:
+        work: The command.
+        received: Gets the number of the signal.
+    """
+    task = asyncio.current_task()
+
+    def cancel(number: int) -> None:
+        received.append(number)
+        if task:
+            task.cancel()
+
+    # `nohup` ignores SIGHUP.
+    ours = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
+    with stop_signals(cancel, ours):
+        return await work
 
 
 def show_anything() -> None:
@@ -239,7 +264,7 @@ async def run(_call: argparse.Namespace, settings: Settings, words: Words) -> in
 
     stop, starting, task = asyncio.Event(), True, asyncio.current_task()
 
-    def end() -> None:
+    def end(_number: int) -> None:
         stop.set()
         if starting and task:
             task.cancel()  # nothing has been accepted yet
@@ -296,17 +321,19 @@ async def open_page(url: str) -> None:
 
 
 @contextmanager
-def stop_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` at the first SIGINT or SIGTERM; a second one has the system's default effect."""
-    loop, names = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
+def stop_signals(
+    stop: Callable[[int], None], names: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM)
+) -> Iterator[None]:
+    """Call `stop` with the first of these signals; a second one has the system's default effect."""
+    loop = asyncio.get_running_loop()
 
-    def once() -> None:
+    def once(number: int) -> None:
         for name in names:
             loop.remove_signal_handler(name)
-        stop()
+        stop(number)
 
     for name in names:
-        loop.add_signal_handler(name, once)
+        loop.add_signal_handler(name, once, name)
     try:
         yield
     finally:
@@ -363,6 +390,8 @@ async def export(call: argparse.Namespace, settings: Settings, words: Words) -> 
                 return fail(words(f"refused.{refused.reason.value}", **refused.facts))
             name = exporting.named(written)
             data, manifest = call.folder / f"{name}.jsonl", call.folder / f"{name}.manifest.json"
+            # The entry in the audit log comes before the file: a kill in between leaves an entry of a file that is not
+            # there, which is better than a file that no entry tells of.
             write_private(manifest, [f"{written.model_dump_json(indent=2)}\n".encode()])
             file.name(data)
     print(
@@ -477,7 +506,11 @@ def write_private(path: Path, content: Iterable[bytes]) -> None:
     """Write a file that only the user who runs the program may read; it holds people's questions."""
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.writelines(content)
+        try:
+            file.writelines(content)
+        except BaseException:
+            path.unlink()  # a part of it would look like the whole
+            raise
 
 
 async def import_(call: argparse.Namespace, settings: Settings, words: Words) -> int:

@@ -21,6 +21,7 @@ from bot import cli
 from bot.app import running
 from bot.app.replay.show import Point, UnsureFigures
 from bot.cli import main, open_page, parser, point_line, unsure_line
+from bot.dataset.training_files import DiskFile
 from bot.domain.certainty import OutOfScope
 from bot.settings import ROOT, load
 from handlers.texts.escape import visible
@@ -251,6 +252,28 @@ def test_export_is_reproducible_and_names_its_hash(here: Path, capsys: Shell) ->
         tampered.executescript("DROP TRIGGER audit_log_refuse_update; UPDATE audit_log SET thing = 'x' WHERE seq = 1")
     assert main(["audit"]) == 1
     assert "entry 1 does not follow" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_ended_command_deletes_its_file(
+    here: Path, number: signal.Signals, monkeypatch: pytest.MonkeyPatch, capsys: Shell
+) -> None:
+    (here / "q.csv").write_text("text,category\n" + QUESTIONS, encoding="utf-8")
+    assert main(["import", "q.csv"]) == 0
+    close, seen = DiskFile.close, list[str]()
+
+    def end_before(file: DiskFile) -> str:
+        seen.extend(one.name for one in Path("out").iterdir())
+        os.kill(os.getpid(), number)
+        return close(file)
+
+    monkeypatch.setattr(DiskFile, "close", end_before)
+    capsys.readouterr()
+    assert main(["export", "out"]) == 128 + number
+    assert len(seen) == 1
+    assert [*Path("out").iterdir()] == []
+    assert capsys.readouterr().err == ""
+    assert signal.getsignal(number) is signal.SIG_DFL
 
 
 @pytest.mark.parametrize("verb", ["import", "replay"])
