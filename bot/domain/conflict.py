@@ -99,12 +99,14 @@ class RowClusters:
 
     def cluster(self, group: str) -> set[str]:
         """Return the groups in this group's cluster, itself included."""
-        found, queue = {group}, [group]
+        found, queue, looked_up = {group}, [group], set[int]()
         while queue:
             for text in {text for text, _ in self._of.in_group(queue.pop())}:
-                near = {group for one in (text, *self._near(text)) for group in self._of.at_text(one)}
-                queue += near - found
-                found |= near
+                near = {text, *self._near(text)} - looked_up
+                looked_up |= near
+                groups = {group for one in near for group in self._of.at_text(one)} - found
+                queue += groups
+                found |= groups
         return found
 
     def _is_alone(self, group: str, row: tuple[int, str]) -> bool:
