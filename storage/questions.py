@@ -217,15 +217,15 @@ class SqlQuestions:
             written[model] += int(tokens_out)
         return {model: (read[model], written[model]) for model in sorted(read)}
 
-    async def answered_by(self, release_ids: Collection[str]) -> int:
+    async def answered_by(self, release_ids: Collection[str]) -> dict[str, float | None]:
         newer = verdicts.alias()
         newest = select(func.max(newer.c.number)).where(newer.c.question_id == verdicts.c.question_id)
-        query = select(func.count()).where(
+        query = select(verdicts.c.question_id, verdicts.c.confidence).where(
             verdicts.c.release_id.in_(release_ids),
             verdicts.c.settled_row.is_(None),
             verdicts.c.number == newest.scalar_subquery(),
         )
-        return (await self._connection.execute(query)).scalar_one()
+        return {row.question_id: row.confidence for row in await self._connection.execute(query)}
 
     async def answers(self, since: datetime) -> tuple[int, int]:
         newer = verdicts.alias()

@@ -5,17 +5,30 @@ can only speak for a candidate. Beside them stand confirmed rows, which can only
 stand in the proportion in which the serving release is wrong and right; otherwise an equally good candidate would look
 better. Staff confirm some share of the answers that they do not change, so the same share of the changed ones counts.
 All answers that nobody pressed on are taken as right, which keeps that share small.
+
+Staff may confirm easy answers more readily than hard ones. Then many confirmed rows say nothing, because both releases
+answer them right. So the share is taken apart for each band of the serving answers' confidence.
 """
 
 import hashlib
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import Self
+
+from pydantic import Field
 
 from bot.domain.comparison import Comparison
 from bot.domain.dataset import Row
 from bot.domain.scorecard import Judged
 from bot.domain.thing import Thing
+
+MOST_BANDS = 5
+"""Most bands of confidence in which the presses are counted apart."""
+BAND_ANSWERS = 40
+"""Fewest answers of a band: in smaller ones, rounding would leave out too many rows."""
+_NO_CONFIDENCE = -1
 
 
 class EvidenceKind(StrEnum):
@@ -47,19 +60,43 @@ class Presses(Thing):
     """Ids of the questions whose answer staff changed."""
     confirmed: frozenset[str] = frozenset()
     """Ids of the questions whose answer staff confirmed."""
+    confidences: dict[str, float] = Field(default_factory=dict)
+    """Question id → the model's confidence, where it tells one."""
 
     @classmethod
-    def of(cls, settled: Mapping[str, SettledAnswer], releases: Collection[str], answered: int) -> Self:
+    def of(
+        cls, settled: Mapping[str, SettledAnswer], releases: Collection[str], answered: Mapping[str, float | None]
+    ) -> Self:
         """Return the presses on the answers of these releases.
 
         Args:
             settled: Question id → live answer.
             releases: Ids of the releases with the model.
-            answered: Number of questions that these releases answered.
+            answered: Id of each question that these releases answered → their confidence.
         """
         own = {question: answer for question, answer in settled.items() if answer.release_id in releases}
         changed = frozenset(question for question, answer in own.items() if answer.category != answer.settled)
-        return cls(answered=answered, changed=changed, confirmed=frozenset(own) - changed)
+        told = {question: confidence for question, confidence in answered.items() if confidence is not None}
+        return cls(answered=len(answered), changed=changed, confirmed=frozenset(own) - changed, confidences=told)
+
+    def by_confidence(self) -> list["Presses"]:
+        """Return the presses on each band of the answers: as many answers in each, from the least sure on.
+
+        Answers without a confidence are a band of their own.
+        """
+        sure = sorted(self.confidences.values())
+        count = min(MOST_BANDS, len(sure) // BAND_ANSWERS)
+        cuts = [sure[len(sure) * n // count] for n in range(1, count)]
+        bands = {question: bisect_right(cuts, confidence) for question, confidence in self.confidences.items()}
+        sizes = Counter({_NO_CONFIDENCE: self.answered - len(bands)}) + Counter(bands.values())
+
+        def within(questions: frozenset[str], band: int) -> frozenset[str]:
+            return frozenset(one for one in questions if bands.get(one, _NO_CONFIDENCE) == band)
+
+        return [
+            Presses(answered=size, changed=within(self.changed, band), confirmed=within(self.confirmed, band))
+            for band, size in sorted(sizes.items())
+        ]
 
 
 NO_PRESSES = Presses()
@@ -101,10 +138,13 @@ def balanced(rows: Sequence[Row], serving: Presses, candidate: Presses = NO_PRES
     """
     changed = [row for row in rows if row.id in serving.changed]
     others = [row for row in rows if row.id not in serving.changed and row.id not in candidate.confirmed]
-    unchanged = serving.answered - len(serving.changed)
-    confirmed = sum(row.id in serving.confirmed for row in others)
-    room = min(len(others), confirmed * len(serving.changed) // unchanged if unchanged > 0 else 0)
-    counted = {row.id for row in [*sorted(changed, key=_hash)[:room], *others]}
+    chosen: list[Row] = []
+    for band in serving.by_confidence():
+        unchanged = band.answered - len(band.changed)
+        confirmed = sum(row.id in band.confirmed for row in others)
+        room = confirmed * len(band.changed) // unchanged if unchanged > 0 else 0
+        chosen += sorted((row for row in changed if row.id in band.changed), key=_hash)[:room]
+    counted = {row.id for row in [*sorted(chosen, key=_hash)[: len(others)], *others]}
     return [row for row in rows if row.id in counted]
 
 
@@ -114,10 +154,12 @@ def generous_mix(rows: Sequence[Row], serving: Presses) -> list[Row]:
     All rows that changed the serving release's own answer are among them. Of the confirmed rows, a share counts: that
     of the changed answers among all that staff did not confirm. So every answer without a press is taken as wrong.
     """
-    confirmed = [row for row in rows if row.id in serving.confirmed]
-    unconfirmed = serving.answered - len(serving.confirmed)
-    room = len(confirmed) * len(serving.changed) // unconfirmed if unconfirmed > 0 else len(confirmed)
-    left_out = {row.id for row in sorted(confirmed, key=_hash)[room:]}
+    left_out: set[str] = set()
+    for band in serving.by_confidence():
+        confirmed = [row for row in rows if row.id in band.confirmed]
+        unconfirmed = band.answered - len(band.confirmed)
+        room = len(confirmed) * len(band.changed) // unconfirmed if unconfirmed > 0 else len(confirmed)
+        left_out |= {row.id for row in sorted(confirmed, key=_hash)[room:]}
     return [row for row in rows if row.id not in left_out]
 
 

@@ -169,8 +169,8 @@ class Questions(Protocol):
         With `live`, only verdicts count.
         """
 
-    async def answered_by(self, release_ids: Collection[str]) -> int:
-        """Return how many questions have their newest verdict from one of these releases, and not from memory."""
+    async def answered_by(self, release_ids: Collection[str]) -> dict[str, float | None]:
+        """Return the questions whose newest verdict is from one of these releases, not from memory: id → confidence."""
 
     async def answers(self, since: datetime) -> tuple[int, int]:
         """Return how many questions got their newest verdict since then: from memory, and from a model."""

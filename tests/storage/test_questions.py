@@ -156,9 +156,9 @@ async def test_settled_answers_follow_the_newest_correction(store: Store) -> Non
     async with store.transaction() as transaction:
         await add_answered_question(transaction)
         assert await transaction.corrections.settled_answers() == {}
-        assert await transaction.questions.answered_by(["r1"]) == 1
-        assert await transaction.questions.answered_by(["r2"]) == 0
-        assert await transaction.questions.answered_by([]) == 0
+        assert await transaction.questions.answered_by(["r1"]) == {"q1": verdict().confidence}
+        assert await transaction.questions.answered_by(["r2"]) == {}
+        assert await transaction.questions.answered_by([]) == {}
         await transaction.corrections.add(correction())
         changed = SettledAnswer(release_id="r1", category="labor", settled="other")
         assert await transaction.corrections.settled_answers() == {"q1": changed}
@@ -169,7 +169,7 @@ async def test_settled_answers_follow_the_newest_correction(store: Store) -> Non
         await transaction.corrections.add(correction(3).model_copy(update={"verdict_id": "v2"}))
         of_memory = changed.model_copy(update={"release_id": None})
         assert await transaction.corrections.settled_answers() == {"q1": of_memory}
-        assert await transaction.questions.answered_by(["r1"]) == 0
+        assert await transaction.questions.answered_by(["r1"]) == {}
 
 
 async def test_verdict_of_memory_is_counted_on_its_own(store: Store) -> None:

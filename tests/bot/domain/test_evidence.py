@@ -24,7 +24,9 @@ class Mix:
     """A mix of rows on which two releases are equally good, and what staff press on.
 
     `changed` and `confirmed` are the shares of wrong and of right answers that staff press on. `alike` is the share of
-    questions on which both releases do the same; elsewhere the candidate is right as often, but independently.
+    questions on which both releases do the same; elsewhere the candidate is right as often, but independently. Some
+    questions may be easy: both releases answer them right, surer than others, and staff confirm them more readily.
+    `repaired` is the share of wrong answers that the candidate answers right in any case.
     """
 
     asked: int
@@ -33,20 +35,28 @@ class Mix:
     changed: float
     confirmed: float
     alike: float = 0.0
+    easy: float = 0.0
+    easy_confirmed: float = 0.0
+    repaired: float = 0.0
 
     def draw(self, random: Random) -> Decision:
         """Draw the answers and the presses anew, and return the gate's decision on the rows that come of them."""
         pairs = dict[str, tuple[Judged, Judged]]()
-        changed, confirmed = set[str](), set[str]()
+        changed, confirmed, sure = set[str](), set[str](), dict[str, float]()
         for n in range(self.asked + self.imported):
-            old = random.random() < self.accuracy
-            new = old if random.random() < self.alike else random.random() < self.accuracy
+            easy = random.random() < self.easy
+            old = easy or random.random() < self.accuracy
+            new = old if easy or random.random() < self.alike else random.random() < self.accuracy
+            new = new or random.random() < self.repaired
             if n < self.asked:
-                if random.random() >= (self.confirmed if old else self.changed):
+                sure[f"row{n}"] = random.gauss(0.9 if easy else 0.5, 0.15)
+                if random.random() >= ((self.easy_confirmed if easy else self.confirmed) if old else self.changed):
                     continue
                 (confirmed if old else changed).add(f"row{n}")
             pairs[f"row{n}"] = ANSWERS[new][n], ANSWERS[old][n]
-        presses = Presses(answered=self.asked, changed=frozenset(changed), confirmed=frozenset(confirmed))
+        presses = Presses(
+            answered=self.asked, changed=frozenset(changed), confirmed=frozenset(confirmed), confidences=sure
+        )
         rows = [one.row for one, _ in pairs.values()]
         counted = [row.id for row in balanced(rows, presses)]
         generous = [row.id for row in generous_mix(rows, presses)]
@@ -77,6 +87,11 @@ MIXES = [
     Mix(40, 0, 0.7, changed=1, confirmed=0.5),
     Mix(0, 250, 0.7, changed=0, confirmed=0),
     Mix(20, 10, 0.5, changed=1, confirmed=0),
+    Mix(300, 0, 0.6, changed=1, confirmed=0.05, easy=0.5, easy_confirmed=0.3),
+    Mix(400, 0, 0.6, changed=1, confirmed=0.1, easy=0.5, easy_confirmed=0.4),
+    Mix(150, 0, 0.5, changed=1, confirmed=0.2, easy=0.5, easy_confirmed=0.6),
+    Mix(400, 0, 0.6, changed=1, confirmed=0.3, easy=0.5, easy_confirmed=0.9),
+    Mix(300, 0, 0.6, changed=1, confirmed=0.3, easy=0.5, easy_confirmed=0.05),
 ]
 
 
@@ -87,6 +102,13 @@ def test_equal_candidate_rarely_passes_or_fails(mix: Mix) -> None:
     found = [mix.draw(random).why for _ in range(DRAWS)]
     assert sum(why is GateReason.BETTER for why in found) <= MOST_PASSES
     assert sum(why is GateReason.WORSE for why in found) <= MOST_PASSES
+
+
+@pytest.mark.parametrize("easy", [0.0, 0.5])
+def test_better_candidate_often_passes(easy: float) -> None:
+    mix = Mix(200, 0, 0.5, changed=1, confirmed=0.5, easy=easy, easy_confirmed=0.5, repaired=0.6)
+    random = Random(20261202)
+    assert sum(mix.draw(random).why is GateReason.BETTER for _ in range(50)) >= 40
 
 
 @settings(max_examples=50)
@@ -135,8 +157,9 @@ def test_presses_belong_to_the_releases_that_answered() -> None:
         "c": SettledAnswer(release_id="r2", category="it", settled="hr"),
         "d": SettledAnswer(release_id=None, category="it", settled="hr"),
     }
-    found = Presses.of(settled, {"r1"}, 7)
-    assert found == Presses(answered=7, changed=frozenset({"a"}), confirmed=frozenset({"b"}))
+    found = Presses.of(settled, {"r1"}, {"a": 0.5, "b": None, "e": 0.75})
+    told = {"a": 0.5, "e": 0.75}
+    assert found == Presses(answered=3, changed=frozenset({"a"}), confirmed=frozenset({"b"}), confidences=told)
 
 
 def rows(n: int) -> list[Row]:
