@@ -22,7 +22,7 @@ from bot.domain.disk import is_disk_full, make_private_folder
 from bot.domain.faults import Fault, Problem, Unable
 from bot.domain.uncancelled import in_thread
 from storage.direct import DirectWriter
-from storage.locks import Lock, acquire_lock, lift_timeouts
+from storage.locks import Lock, acquire_lock, allow_pauses, lift_timeouts
 from storage.migrations import is_current, is_too_new, unknown_revision, upgrade
 
 log = logging.getLogger(__name__)
@@ -147,14 +147,19 @@ class Database:
                 self._write_lock_owner = None
 
     @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+    async def snapshot(self, *, patient: bool = False) -> AsyncIterator[AsyncConnection]:
         """Open a read-only view of the data committed at one moment; it waits for no writer and blocks none.
+
+        Args:
+            patient: As in `ports.Store.snapshot`.
 
         Raises:
             DatabaseUnreachable: There is no connection.
             sqlalchemy.exc.DBAPIError: The block writes.
         """
         async with self._open_transaction(self._read_engine) as connection:
+            if patient:
+                await allow_pauses(connection)
             yield connection
 
     @asynccontextmanager

@@ -5,6 +5,9 @@ from enum import IntEnum
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+LONGEST_PAUSE_WITHIN = "1h"
+"""Longest pause between two statements of a transaction that may wait for something else."""
+
 
 class Lock(IntEnum):
     """The numbers of Madoguchi's advisory locks.
@@ -41,3 +44,10 @@ async def lift_timeouts(connection: AsyncConnection) -> None:
     if connection.dialect.name == "postgresql":
         names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
         await connection.execute(select(*(func.set_config(name, "0", True) for name in names)))
+
+
+async def allow_pauses(connection: AsyncConnection) -> None:
+    """Let this transaction pause for `LONGEST_PAUSE_WITHIN`; call it only where no lock is held that others need."""
+    if connection.dialect.name == "postgresql":
+        timeout = func.set_config("idle_in_transaction_session_timeout", LONGEST_PAUSE_WITHIN, True)
+        await connection.execute(select(timeout))

@@ -103,9 +103,9 @@ class SqlStore:
             yield SqlTransaction(connection, mirrored=self._mirrored)
 
     @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[ports.Transaction]:
-        """Open a read-only snapshot; raises what `Database.snapshot` raises."""
-        async with self._database.snapshot() as connection:
+    async def snapshot(self, *, patient: bool = False) -> AsyncIterator[ports.Transaction]:
+        """Open a read-only snapshot, as `Database.snapshot` does."""
+        async with self._database.snapshot(patient=patient) as connection:
             yield SqlTransaction(connection)
 
     async def scrub(self) -> bool:

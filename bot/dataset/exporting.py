@@ -105,7 +105,7 @@ class Exporting:
     async def _write(self, file: FileWriter, report: Progress, *, private: bool) -> tuple[Manifest, str | None]:
         """Write the file; return its manifest, and the position of ERASED_CURSOR when the rows were read."""
         texts = await self._neighbours.numbered()  # before the snapshot, since it may take long
-        async with self._store.snapshot() as tx:
+        async with self._store.snapshot(patient=True) as tx:  # `texts` wait for everybody who looks for near-copies
             erasures = await tx.forgetting.erasures()
             total = sum((await tx.rows.counts()).values())
             aside = await read_aside(tx, total) if self._guarded else SetAside()

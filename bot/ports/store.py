@@ -911,8 +911,12 @@ class Store(Protocol):
         Do not call other systems inside one.
         """
 
-    def snapshot(self) -> AbstractAsyncContextManager[Transaction]:
-        """Open a read-only view of one moment, for long reads. Writers never wait for it."""
+    def snapshot(self, *, patient: bool = False) -> AbstractAsyncContextManager[Transaction]:
+        """Open a read-only view of one moment, for long reads. Writers never wait for it.
+
+        Args:
+            patient: Whether the reader may pause for minutes, because it waits for others in between.
+        """
 
     async def scrub(self) -> bool:
         """Remove what was deleted from the database's own files.

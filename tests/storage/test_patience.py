@@ -105,6 +105,13 @@ async def test_idle_transaction_is_ended_and_releases_its_locks(short_limits: Da
         assert await tx.questions.count() == 1
 
 
+@shorten("idle_in_transaction_session_timeout")
+async def test_patient_snapshot_survives_a_long_wait(short_limits: Database) -> None:
+    async with SqlStore(short_limits).snapshot(patient=True) as tx:
+        await asyncio.sleep(0.4)
+        assert await tx.questions.count() == 0
+
+
 async def test_migration_has_no_timeouts(short_limits: Database) -> None:
     async def wait() -> None:
         async with short_limits.begin() as connection:

@@ -1,6 +1,8 @@
 """The export that holds no row gives the same bytes as one that holds them all."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from bot.dataset.training_files import DiskFile
 from bot.domain.audience import Audience
 from bot.domain.dataset import Export, Row, Source, Split, group_of, split_of
 from bot.domain.errors import Refused
+from bot.ports import Transaction
 from bot.releases.releasing import Releasing
 from bot.similarity.disjoint import overlapping_ids
 from bot.similarity.neighbours import RowNeighbours
@@ -130,3 +133,25 @@ async def test_refused_export_leaves_no_file(exporting: Exporting, tmp_path: Pat
     finally:
         file.discard()
     assert [*tmp_path.iterdir()] == []
+
+
+class PatienceStore(SqlStore):
+    """A store that notes which snapshots may be paused."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.patient: list[bool] = []
+
+    @asynccontextmanager
+    async def snapshot(self, *, patient: bool = False) -> AsyncIterator[Transaction]:
+        self.patient.append(patient)
+        async with super().snapshot(patient=patient) as tx:
+            yield tx
+
+
+async def test_export_may_wait_within_its_snapshot(store: SqlStore, database: Database, clock: StepClock) -> None:
+    """Other looks for near-copies may take minutes, and PostgreSQL ends a session that pauses for 30 seconds."""
+    await save(store, *rows_of(Split.TRAIN, "labor", 5), *rows_of(Split.HELD_OUT, "it", 2))
+    reading = PatienceStore(database)
+    await Exporting(reading, RowNeighbours(store), clock).export()
+    assert reading.patient == [True]

@@ -62,8 +62,8 @@ class InterruptedStore(SqlStore):
         await self._ended()
 
     @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[Transaction]:
-        async with super().snapshot() as tx:
+    async def snapshot(self, *, patient: bool = False) -> AsyncIterator[Transaction]:
+        async with super().snapshot(patient=patient) as tx:
             yield tx
         await self._ended()
 

@@ -258,8 +258,8 @@ class GatedStore(SqlStore):
         self.reading, self.gate = asyncio.Event(), asyncio.Event()
 
     @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[Transaction]:
-        async with super().snapshot() as tx:
+    async def snapshot(self, *, patient: bool = False) -> AsyncIterator[Transaction]:
+        async with super().snapshot(patient=patient) as tx:
             self.snapshots += 1
             self.reading.set()
             yield tx
