@@ -27,10 +27,14 @@ class ComparedTexts:
         index: Holds the texts.
         meanings: Receives the texts that may be encoded.
         private: Whether texts that not everybody may read may be encoded too.
+        earlier: Texts that were compared before. What is known of them is taken over, until `let_go`.
     """
 
-    def __init__(self, index: Index, meanings: Meanings, *, private: bool) -> None:
+    def __init__(
+        self, index: Index, meanings: Meanings, *, private: bool, earlier: "ComparedTexts | None" = None
+    ) -> None:
         self.index = index
+        self._earlier = _EarlierComparisons(earlier) if earlier else None
         self._meanings = meanings
         self._private = private
         self.count = 0
@@ -53,12 +57,25 @@ class ComparedTexts:
             self._meanings.add(slot, text)
         elif new:
             self._meanings.hidden.add(slot)
-        while self.count < len(self.index):  # more than one if an error came between a text and its comparison
-            for other in sorted(other for other in self.index.beside(self.count) if other < self.count):
+        if self.count < len(self.index) - 1:  # an error came between a text and its comparison
+            self.let_go()
+        while self.count < len(self.index):
+            beside = self._earlier.beside(self.count, text) if self._earlier else None
+            beside = self.index.beside(self.count) if beside is None else beside
+            for other in sorted(other for other in beside if other < self.count):
                 self.near_slots.add(self.count, other)
                 self.near_slots.add(other, self.count)
             self.count += 1
         return slot
+
+    @property
+    def earlier(self) -> "ComparedTexts | None":
+        """The earlier texts, as long as they are held."""
+        return self._earlier.texts if self._earlier else None
+
+    def let_go(self) -> None:
+        """Hold the earlier texts no longer."""
+        self._earlier = None
 
     def entries(self) -> tuple[NDArray[np.unsignedinteger], NDArray[np.uint32], NDArray[np.uint32]]:
         """Return all near slots, as `Postings.entries` does.
@@ -92,6 +109,37 @@ class ComparedTexts:
         return sorted(
             (i, j) for i, slot in enumerate(these) for one in (slot, *self.beside(slot)) for j in places.get(one, ())
         )
+
+
+class _EarlierComparisons:
+    """What is known of texts that come again: whether two are near depends on nothing but these two.
+
+    Args:
+        texts: The earlier texts. They do not change any more.
+    """
+
+    def __init__(self, texts: ComparedTexts) -> None:
+        self.texts = texts
+        self._slots: dict[int, int] = {}
+        """Slot of an earlier text → its slot now."""
+        self._others, self._other_slots = Index(), list[int]()
+        """The texts that are no earlier ones, and their slots."""
+
+    def beside(self, slot: int, text: str) -> set[int] | None:
+        """Return which texts that were given before are near; None if the text is no earlier one.
+
+        Args:
+            slot: The slot of the text now. Each slot is given once.
+            text: The text.
+        """
+        known = self.texts.index.find(text)
+        if known is None or known >= self.texts.count:
+            self._others.slot(text)
+            self._other_slots.append(slot)
+            return None
+        self._slots[known] = slot
+        found = {self._slots[other] for other in self.texts.beside(known) if other in self._slots}
+        return found | {self._other_slots[other] for other, _ in self._others.near(text)}
 
 
 class TextNumbers:

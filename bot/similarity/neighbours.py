@@ -72,12 +72,16 @@ class RowNeighbours:
         """Whether the last read that began came to its end."""
         self._clear()
 
-    def _clear(self) -> None:
-        """Hold nothing, so that the next read brings every row again, and no word of a forgotten one is left."""
+    def _clear(self, earlier: ComparedTexts | None = None) -> None:
+        """Hold nothing, so that the next read brings every row again, and no word of a forgotten one is left.
+
+        Args:
+            earlier: Texts that need no comparison if they come again. They are held until that read has ended.
+        """
         self._index, self._rows = Index(), IndexedRows()
         self._meanings = Meanings(self._encoder, partial(_text_of, self._index, self._rows))
         self._open = OpenTexts(self._index, self._meanings)
-        self._texts = ComparedTexts(self._index, self._meanings, private=self._private)
+        self._texts = ComparedTexts(self._index, self._meanings, private=self._private, earlier=earlier)
         self._clusters = RowClusters(self._rows, self._texts.beside)
         self._sought = False
         """Whether a kept index was looked for."""
@@ -284,6 +288,7 @@ class RowNeighbours:
         self._index.take(member_parts("index", parts))
         self._rows.take(member_parts("rows", parts))
         self._texts.near_slots.take(member_parts("near", parts))
+        self._texts.let_go()
         if facts.encoder == self._encoder_name:
             self._meanings.take(member_parts("meanings", parts))
         for slot in self._meanings.unknown(facts.compared) if self._private else ():
@@ -330,6 +335,7 @@ class RowNeighbours:
             await in_thread(self._clusters.contested)
         self._read_began_at = began
         self._is_whole = True
+        self._texts.let_go()
         if not late:
             self._overlap_read_at = began
         self._forget_written()
@@ -370,10 +376,10 @@ class RowNeighbours:
             self._read_began_at = self._overlap_read_at = changes.began
 
     async def _drop_forgotten(self, tx: Transaction) -> None:
-        """Drop everything if something was forgotten since the last read."""
+        """Drop everything if something was forgotten since the last read, but for which texts are near."""
         forgotten = await tx.cursors.get(FORGOTTEN_CURSOR)
         if forgotten != self._forgotten:
-            self._clear()
+            self._clear(self._texts.earlier or self._texts)
             self._forgotten = forgotten
 
     def _since(self, *, overlap: bool = True) -> datetime | None:

@@ -62,7 +62,7 @@ async def test_changes_after_a_cancelled_rebuild_are_no_index(store: SqlStore, m
         await tx.forgetting.moved(START)
     assert changes is not None
     given_up = asyncio.create_task(neighbours.refresh())
-    CancellingComparisons(monkeypatch).cancel(given_up, after=3)
+    CancellingComparisons(monkeypatch, "find").cancel(given_up, after=3)
     with suppress(asyncio.CancelledError):
         await given_up
     assert given_up.cancelled()
@@ -123,12 +123,12 @@ async def look(neighbours: RowNeighbours, kind: str, text: str) -> None:
 class CancellingComparisons:
     """Cancels looks while a thread compares a text. The thread then waits a moment for others that write beside it."""
 
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, patch: pytest.MonkeyPatch, at: str = "beside") -> None:
         self._left: int | None = None
         self._task: asyncio.Task[None] | None = None
-        loop, beside, begun = asyncio.get_running_loop(), Index.beside, threading.Event()
+        loop, compare, begun = asyncio.get_running_loop(), getattr(Index, at), threading.Event()
 
-        def compare(index: Index, slot: int) -> set[int]:
+        def cancel_and_compare(index: Index, text: object) -> object:
             begun.set()
             task, left = self._task, self._left
             if task and left is not None:
@@ -137,9 +137,9 @@ class CancellingComparisons:
                     begun.clear()
                     loop.call_soon_threadsafe(task.cancel)
                     begun.wait(0.03)
-            return beside(index, slot)
+            return compare(index, text)
 
-        patch.setattr(Index, "beside", compare)
+        patch.setattr(Index, at, cancel_and_compare)
 
     def cancel(self, task: asyncio.Task[None], after: int) -> None:
         """Cancel a task once so many texts were compared."""
