@@ -11,6 +11,7 @@ import os
 import re
 import signal
 import sys
+import threading
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, aclosing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -147,8 +148,9 @@ async def ended_by_signals(work: Coroutine[Any, Any, int], received: list[int]) 
         if task:
             task.cancel()
 
+    main_thread = threading.current_thread() is threading.main_thread()  # no other one is told of signals
     # `nohup` ignores SIGHUP.
-    ours = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
+    ours = [one for one in (signal.SIGTERM, signal.SIGHUP) if main_thread and signal.getsignal(one) is signal.SIG_DFL]
     with stop_signals(cancel, ours):
         return await work
 

@@ -1,5 +1,6 @@
 """`make quick` leaves out what starts a program."""
 
+import re
 import subprocess
 import sys
 
@@ -14,4 +15,4 @@ def test_quick_leaves_out_started_programs() -> None:
     )
     command = [sys.executable, "-m", "pytest", "--collect-only", "-m", chosen, "tests/bot/app/test_blas_threads.py"]
     collected = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert "1 deselected" in collected.stdout
+    assert re.search(r"no tests collected \(\d+ deselected\)", collected.stdout)

@@ -22,7 +22,7 @@ from bot.domain.question import Arrival, Missed, Notice, Place, Question
 from bot.domain.release import ModelName, Release
 from bot.domain.similar import Example
 from bot.domain.trouble import TroubleReport
-from bot.ports import Answer
+from bot.ports import Answer, Store
 
 
 class Fault(StrEnum):
@@ -431,6 +431,29 @@ class MemoryShelf:
 
     async def names(self, prefix: str) -> list[str]:
         return sorted(name for name in self._files if name.startswith(prefix))
+
+
+class StoreShelf:
+    """The files of a store, as the bot's shelf reads them."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def put(self, name: str, data: bytes) -> None:
+        async with self._store.transaction() as tx:
+            await tx.shelf.put(name, data)
+
+    async def get(self, name: str) -> bytes:
+        async with self._store.transaction() as tx:
+            return await tx.shelf.get(name)
+
+    async def delete(self, name: str) -> bool:
+        async with self._store.transaction() as tx:
+            return await tx.shelf.delete(name)
+
+    async def names(self, prefix: str) -> list[str]:
+        async with self._store.transaction() as tx:
+            return await tx.shelf.names(prefix)
 
 
 class NoBatches:

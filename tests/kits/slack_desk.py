@@ -46,7 +46,7 @@ from handlers.slack.private import Private
 from handlers.slack.reading import MessageReader
 from handlers.views.ids import DETAILS, REVIEW_SETTLE
 from tests.kits.fakes import RuleModel, StepClock
-from tests.kits.fakes_acts import FakeTrainer, MemoryShelf, NoBatches
+from tests.kits.fakes_acts import FakeTrainer, NoBatches, StoreShelf
 from tests.kits.front import Front
 
 MANIFEST = yaml.safe_load((Path(__file__).parents[2] / "manifest.yml").read_text(encoding="utf-8"))
@@ -272,7 +272,7 @@ async def open_desk(
         neighbours = RowNeighbours(store)
         ports = Ports(
             store=store,
-            shelf=MemoryShelf(),
+            shelf=StoreShelf(store),
             clock=clock,
             neighbours=neighbours,
             model=judged or rules,
