@@ -680,6 +680,8 @@ async def run_replay(script: Any, plan: Any, settings: Settings, words: Words, g
             async for point in measured:
                 points.append(point)
                 bar.write(point_line(point, words))
+                if point.refused:
+                    bar.write(" " * 7 + words("cli.replay.not_trained", said=point.refused))
                 if point.unsure:
                     bar.write(f"{'':7}{unsure_line(point.unsure, words)}")
                 if point.accuracy >= goal:

@@ -69,6 +69,8 @@ class Point(Thing):
     ece: float | None = None
     """Expected calibration error on these questions; None if the model returns no confidence."""
     unsure: UnsureFigures | None = None
+    refused: str | None = None
+    """Why nothing was trained before this measurement, in the bot's words."""
 
     @property
     def accuracy(self) -> float:
@@ -152,6 +154,8 @@ class ReplayRun:
     progress: Callable[[int], object]
     asked: int = 0
     corrections: int = 0
+    trained: bool = False
+    """Whether any fine-tune was made."""
     _random: Random = field(init=False)
     _form: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -159,6 +163,18 @@ class ReplayRun:
         self._random = Random(self.plan.seed)
 
     async def points(self) -> AsyncIterator[Point]:
+        """Yield the measurements.
+
+        Raises:
+            UnusableFile: No fine-tune could be made of all that staff settled.
+        """
+        point = None
+        async for point in self._points():
+            yield point
+        if point and point.refused and not self.trained:
+            raise UnusableFile(Problem(what=Fault.NO_PLAN, facts={"said": point.refused}))
+
+    async def _points(self) -> AsyncIterator[Point]:
         serving = await self._start_release()
         yield await self._measure(serving, switched=True)
         step = self._train if self.plan.recall is None else partial(self._measure, serving, switched=True)
@@ -281,6 +297,9 @@ class ReplayRun:
         """
         serving = await self.core.acts.releasing.serving()
         plan, finetune_id = await self._request_plan()
+        if finetune_id is None:  # too few answers yet, or all of one category: the next batch may do
+            return await self._measure(serving, switched=True, refused=plan["text"])
+        self.trained = True
         await with_retries(partial(self.actors.admin.press, plan, ids.FINETUNE_CONFIRM))
         candidate = await self._wait_for_candidate(finetune_id)
         if candidate is None:
@@ -292,8 +311,8 @@ class ReplayRun:
         await self._switch(candidate)
         return await self._measure(candidate, switched=True)
 
-    async def _request_plan(self) -> tuple[dict[str, Any], str]:
-        """Call /finetune start; return the private message with the plan and its button, and the fine-tune's id."""
+    async def _request_plan(self) -> tuple[dict[str, Any], str | None]:
+        """Call /finetune start; return the private message, and the fine-tune's id if it is a plan with its button."""
         asked = time.time()
         await with_retries(partial(self.actors.admin.command, "/finetune start"))
         # Earlier answers may still arrive or change, so only a message posted since then counts.
@@ -301,7 +320,7 @@ class ReplayRun:
         for _, element in elements(message["blocks"]):
             if element["action_id"] == ids.FINETUNE_CONFIRM:
                 return message, NamedPayload.unpacked(element["value"]).id
-        raise UnusableFile(Problem(what=Fault.NO_PLAN, facts={"said": message["text"]}))
+        return message, None
 
     async def _wait_for_candidate(self, finetune_id: str) -> Release | None:
         """Wait for the fine-tune and return its release, or None if it failed. The press is acked before it starts."""
@@ -318,7 +337,7 @@ class ReplayRun:
             while not wanted(await self.core.acts.releasing.serving()):  # noqa: ASYNC110 - the bot offers no event for it
                 await asyncio.sleep(0.05)
 
-    async def _measure(self, release: Release, *, switched: bool) -> Point:
+    async def _measure(self, release: Release, *, switched: bool, refused: str | None = None) -> Point:
         judged = await self.core.acts.evaluating.judge(release, self.script.test, keep=False)
         card = scorecard(release.id, judged)
         return Point(
@@ -331,6 +350,7 @@ class ReplayRun:
             model=str(release.model),
             version=release.name,
             switched=switched,
+            refused=refused,
         )
 
     async def _unsure_figures(self, release: Release, judged: Sequence[Judged]) -> UnsureFigures:
