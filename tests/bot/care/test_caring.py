@@ -41,6 +41,7 @@ class NoEncoder:
         "jisatsu shitai",
         "joushi no PAWAHARA de tsurai",
         "ijimerarete imasu",
+        "dial number 911 now",
     ],
 )
 def test_phrase_is_found_in_any_spelling(text: str) -> None:
@@ -59,6 +60,7 @@ def test_phrase_is_found_in_any_spelling(text: str) -> None:
         "眠くて死にそうです",
         "血圧の検診はいつですか",
         "The printer is bleeding ink everywhere",
+        "How do I reset password number 911? Is it the one of room 911?",
         "会議室のマイクが死にました",
         "バグにいじめられてます",
         "刃物の持ち込み申請は必要ですか",
