@@ -98,13 +98,25 @@ _POINTERS = frozenset(_WORD_ENDING.sub("", word) for word in (
 # fmt: on
 """Content words that need another one to say what a question is about."""
 _NO_NEGATIONS = re.compile(
-    "すみません|すいません|申し訳(ござい|あり)?ません|かもしれ(ない|ません)|(分|わ)か(らない|りません)|知(らない|りません)"
+    "すみません|すいません|申し訳(ござい|あり)?ません|かもしれ(ない|ません)|(分|わ)か(らない|りません|らん|らへん|りかね)|知(らない|りません)"
     "|(いただけ|頂け|もらえ|貰え|くれ|くださら|下さら)(ない|ません)"
     "|(なけれ|なきゃ|ないと|なくては|なくちゃ)ば?(なら|いけ|だめ|ダメ)?(ない|ません)?"
     "|(ない|ません)(でしょう|です)?か(?![らぁ-んァ-ヶ一-龠])"
 )
 """Japanese phrases that look negated and are not: apologies, polite requests, duties, and questions in ～ませんか."""
-_NEGATION = re.compile("ない|なく|なかっ|無い|無く|ません|せず|れず|できず|出来ず")
+_NEGATION = re.compile(
+    "ない|なく|なかっ|無い|無く|ません|せず|れず|できず|出来ず|(?<!必)ずに|かね(る|ます|まし)"
+    "|(?<=[かがさたばまらわえけげせてねべめれきしちみり])へん(?![こかし])"
+    "|(?<=[かがばまらわえけげてねべめれ])[んぬ](?=$|[\\s。．、!?]|です|ねん|けど|やけど|ので|のです)"
+    "|(?<=[うくぐすつぬぶむる])な(?=$|[\\s。．!])"
+)
+"""Standard Japanese, the dialects' ～へん and ～ん, ～かねる, and the prohibition ～するな."""
+_MAY = re.compile(
+    r"\b(?:in|of|until|till|by|since|from|during|last|next|every|early|late)[ -]may\b(?! (?:i|we|you|be)\b)|\bmay \d"
+    r"|\d(?:st|nd|rd|th)? (?:of )?may\b",
+    re.IGNORECASE,
+)
+"""The month; elsewhere the word is a function word."""
 _FIRST_PERSON = re.compile("私|僕|自分")
 _SMALL_KANA = frozenset("ぁぃぅぇぉっゃゅょァィゥェォッャュョ")
 _ACRONYM = re.compile(r"(?<![A-Za-z])[A-Z]{2,}(?![A-Za-z])")
@@ -125,8 +137,8 @@ def is_same_question(one: str, other: str, same: Callable[[str, str], bool]) -> 
     """Return whether two near-duplicates ask the same, so that the answer to one may be given to the other.
 
     This is stricter than near-duplication. No content word may be missing, and none may be added. Some other words
-    must agree, too: negation, an explicit first person in Japanese, and acronyms such as IT and US that read like
-    function words.
+    must agree, too: negation, an explicit first person in Japanese, the month of May, and acronyms such as IT and US
+    that read like function words.
 
     Args:
         one: A text.
@@ -147,14 +159,14 @@ def bare_kana(word: str) -> str:
     return "".join(chr(ord(ch) + (ch in _SMALL_KANA)) for ch in letters)
 
 
-def _deciding(text: str) -> tuple[bool, bool, frozenset[str]]:
-    """Return what decides beside the content words: negation, first person, and acronyms."""
+def _deciding(text: str) -> tuple[bool, bool, bool, frozenset[str]]:
+    """Return what decides beside the content words: negation, first person, the month of May, and acronyms."""
     plain = unicodedata.normalize("NFKC", text)
     shouted = plain.isascii() and plain.isupper() and " " in plain.strip()
     acronyms = () if shouted else _ACRONYM.findall(plain)
     like_function_words = frozenset(word for word in acronyms if word.lower() in _ENGLISH_FUNCTION_WORDS)
     negated = bool(_NEGATION.search(_NO_NEGATIONS.sub("", plain)))
-    return negated, bool(_FIRST_PERSON.search(plain)), like_function_words
+    return negated, bool(_FIRST_PERSON.search(plain)), bool(_MAY.search(plain)), like_function_words
 
 
 def _folded(text: str) -> str:

@@ -26,7 +26,7 @@ CHARACTERS = "characters"
 _BUILT_IN = (BASE, CHARACTERS)
 _CACHE_SECONDS = 5.0  # a model that another process deleted may still answer here for this long
 _KEEPS = {"keeps": "centres"}
-"""Part of the description of a model that remembers no single text; models of learner 4 and before lack it."""
+"""Fields in the record of a model whose file holds centres instead of single texts; learners up to 4 wrote none."""
 _BASE_CREATED = 1_767_225_600  # 2026-01-01: these models are part of the program, so their date is fixed
 
 
