@@ -94,6 +94,7 @@ class SqlCorrections:
                 corrections.c.question_id,
                 case((verdicts.c.settled_row.is_(None), verdicts.c.release_id)),
                 verdicts.c.category,
+                verdicts.c.confidence,
                 corrections.c.category,
             )
             .join(verdicts, verdicts.c.id == corrections.c.verdict_id)
@@ -102,8 +103,8 @@ class SqlCorrections:
             .where(corrections.c.kind != CorrectionKind.UNDO.value, corrections.c.seq == newest.scalar_subquery())
         )
         return {
-            question: SettledAnswer(release_id=release, category=answered, settled=settled)
-            for question, release, answered, settled in await self._connection.execute(query)
+            question: SettledAnswer(release_id=release, category=answered, confidence=confidence, settled=settled)
+            for question, release, answered, confidence, settled in await self._connection.execute(query)
         }
 
     async def counted(self, since: datetime, until: datetime) -> dict[str, dict[str, int]]:

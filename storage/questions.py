@@ -1,6 +1,6 @@
 """Questions, their verdicts and their cards."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.audience import Audience
 from bot.domain.consent import Author
+from bot.domain.evidence import Thousandths
 from bot.domain.feedback import FeedbackKind
 from bot.domain.question import Disclosure, Place, Question, Verdict
 from storage.audiences import sent_question, sent_row
@@ -217,15 +218,19 @@ class SqlQuestions:
             written[model] += int(tokens_out)
         return {model: (read[model], written[model]) for model in sorted(read)}
 
-    async def answered_by(self, release_ids: Collection[str]) -> dict[str, float | None]:
+    async def count_by_confidence(self) -> dict[str, dict[Thousandths, int]]:
         newer = verdicts.alias()
         newest = select(func.max(newer.c.number)).where(newer.c.question_id == verdicts.c.question_id)
-        query = select(verdicts.c.question_id, verdicts.c.confidence).where(
-            verdicts.c.release_id.in_(release_ids),
-            verdicts.c.settled_row.is_(None),
-            verdicts.c.number == newest.scalar_subquery(),
+        told = func.round(verdicts.c.confidence * 1000).label("told")
+        query = (
+            select(verdicts.c.release_id, told, func.count())
+            .where(verdicts.c.settled_row.is_(None), verdicts.c.number == newest.scalar_subquery())
+            .group_by(verdicts.c.release_id, told)
         )
-        return {row.question_id: row.confidence for row in await self._connection.execute(query)}
+        found: dict[str, dict[Thousandths, int]] = defaultdict(dict)
+        for release_id, confidence, count in await self._connection.execute(query):
+            found[release_id][None if confidence is None else int(confidence)] = count
+        return dict(found)
 
     async def answers(self, since: datetime) -> tuple[int, int]:
         newer = verdicts.alias()

@@ -274,8 +274,8 @@ class Reviewing:
         common = set(rows).intersection(*answers) if answers else set[str]()
         counted = [rows[key] for key in sorted(common)]
         async with self._store.snapshot() as tx:
-            for release in releases:
-                counted = balanced(counted, await presses_on(tx, release))
+            for presses in await presses_on(tx, releases):
+                counted = balanced(counted, presses)
             trained = [
                 len(await tx.finetunes.trained_rows(one.finetune_id)) if one.finetune_id else 0 for one in releases
             ]

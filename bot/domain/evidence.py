@@ -15,6 +15,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
+from itertools import accumulate
 from typing import Self
 
 from pydantic import Field
@@ -47,56 +48,80 @@ class SettledAnswer(Thing):
     release_id: str | None
     """The release that answered; None if memory did."""
     category: str
+    confidence: float | None
     settled: str
     """The category that staff settled."""
+
+
+Thousandths = int | None
+"""A confidence in thousandths, rounded; None if the model told none."""
 
 
 class Presses(Thing):
     """Staff's presses on a model's own live answers."""
 
-    answered: int = 0
-    """Number of questions that the model answered."""
-    changed: frozenset[str] = frozenset()
-    """Ids of the questions whose answer staff changed."""
-    confirmed: frozenset[str] = frozenset()
-    """Ids of the questions whose answer staff confirmed."""
-    confidences: dict[str, float] = Field(default_factory=dict)
-    """Question id → the model's confidence, where it tells one."""
+    answered: dict[Thousandths, int] = Field(default_factory=dict)
+    """Number of questions that the model answered, by confidence."""
+    changed: dict[str, Thousandths] = Field(default_factory=dict)
+    """Id of each question whose answer staff changed → the model's confidence."""
+    confirmed: dict[str, Thousandths] = Field(default_factory=dict)
+    """Id of each question whose answer staff confirmed → the model's confidence."""
 
     @classmethod
     def of(
-        cls, settled: Mapping[str, SettledAnswer], releases: Collection[str], answered: Mapping[str, float | None]
+        cls,
+        settled: Mapping[str, SettledAnswer],
+        releases: Collection[str],
+        answered: Mapping[str, Mapping[Thousandths, int]],
     ) -> Self:
         """Return the presses on the answers of these releases.
 
         Args:
             settled: Question id → live answer.
             releases: Ids of the releases with the model.
-            answered: Id of each question that these releases answered → their confidence.
+            answered: Id of each release → number of questions that it answered, by confidence.
         """
+        count = Counter[Thousandths]()
+        for release in releases:
+            count.update(answered.get(release, {}))
         own = {question: answer for question, answer in settled.items() if answer.release_id in releases}
-        changed = frozenset(question for question, answer in own.items() if answer.category != answer.settled)
-        told = {question: confidence for question, confidence in answered.items() if confidence is not None}
-        return cls(answered=len(answered), changed=changed, confirmed=frozenset(own) - changed, confidences=told)
+        told = {question: thousandths(answer.confidence) for question, answer in own.items()}
+        changed = {question: told[question] for question, answer in own.items() if answer.category != answer.settled}
+        confirmed = {question: told[question] for question in own if question not in changed}
+        return cls(answered=count, changed=changed, confirmed=confirmed)
+
+    @property
+    def total(self) -> int:
+        """Return the number of questions that the model answered."""
+        return sum(self.answered.values())
 
     def by_confidence(self) -> list["Presses"]:
-        """Return the presses on each band of the answers: as many answers in each, from the least sure on.
+        """Return the presses on each band of the answers: about as many answers in each, from the least sure on.
 
         Answers without a confidence are a band of their own.
         """
-        sure = sorted(self.confidences.values())
-        count = min(MOST_BANDS, len(sure) // BAND_ANSWERS)
-        cuts = [sure[len(sure) * n // count] for n in range(1, count)]
-        bands = {question: bisect_right(cuts, confidence) for question, confidence in self.confidences.items()}
-        sizes = Counter({_NO_CONFIDENCE: self.answered - len(bands)}) + Counter(bands.values())
+        sure = sorted((told, n) for told, n in self.answered.items() if told is not None)
+        ends = list(accumulate(n for _, n in sure))
+        total = ends[-1] if ends else 0
+        count = min(MOST_BANDS, total // BAND_ANSWERS)
+        cuts = [sure[bisect_right(ends, total * n // count)][0] for n in range(1, count)]
 
-        def within(questions: frozenset[str], band: int) -> frozenset[str]:
-            return frozenset(one for one in questions if bands.get(one, _NO_CONFIDENCE) == band)
+        def band(told: Thousandths) -> int:
+            return _NO_CONFIDENCE if told is None else bisect_right(cuts, told)
 
         return [
-            Presses(answered=size, changed=within(self.changed, band), confirmed=within(self.confirmed, band))
-            for band, size in sorted(sizes.items())
+            Presses(
+                answered={told: n for told, n in self.answered.items() if band(told) == number},
+                changed={question: told for question, told in self.changed.items() if band(told) == number},
+                confirmed={question: told for question, told in self.confirmed.items() if band(told) == number},
+            )
+            for number in sorted({band(told) for told in self.answered})
         ]
+
+
+def thousandths(confidence: float | None) -> Thousandths:
+    """Return a confidence of 0..1 in thousandths."""
+    return None if confidence is None else round(confidence * 1000)
 
 
 NO_PRESSES = Presses()
@@ -140,7 +165,7 @@ def balanced(rows: Sequence[Row], serving: Presses, candidate: Presses = NO_PRES
     others = [row for row in rows if row.id not in serving.changed and row.id not in candidate.confirmed]
     chosen: list[Row] = []
     for band in serving.by_confidence():
-        unchanged = band.answered - len(band.changed)
+        unchanged = band.total - len(band.changed)
         confirmed = sum(row.id in band.confirmed for row in others)
         room = confirmed * len(band.changed) // unchanged if unchanged > 0 else 0
         chosen += sorted((row for row in changed if row.id in band.changed), key=_hash)[:room]
@@ -157,7 +182,7 @@ def generous_mix(rows: Sequence[Row], serving: Presses) -> list[Row]:
     left_out: set[str] = set()
     for band in serving.by_confidence():
         confirmed = [row for row in rows if row.id in band.confirmed]
-        unconfirmed = band.answered - len(band.confirmed)
+        unconfirmed = band.total - len(band.confirmed)
         room = len(confirmed) * len(band.changed) // unconfirmed if unconfirmed > 0 else len(confirmed)
         left_out |= {row.id for row in sorted(confirmed, key=_hash)[room:]}
     return [row for row in rows if row.id not in left_out]

@@ -13,7 +13,7 @@ from bot.domain.card import CardParts
 from bot.domain.correction import Correction
 from bot.domain.dataset import Manifest, Row, Split
 from bot.domain.digest import AskedWeek, Waiting
-from bot.domain.evidence import SettledAnswer
+from bot.domain.evidence import SettledAnswer, Thousandths
 from bot.domain.feedback import AskerFeedback
 from bot.domain.finetune import Finetune, FinetuneState
 from bot.domain.fold import OutOfFold
@@ -169,8 +169,11 @@ class Questions(Protocol):
         With `live`, only verdicts count.
         """
 
-    async def answered_by(self, release_ids: Collection[str]) -> dict[str, float | None]:
-        """Return the questions whose newest verdict is from one of these releases, not from memory: id → confidence."""
+    async def count_by_confidence(self) -> dict[str, dict[Thousandths, int]]:
+        """Count the questions by the release of their newest verdict, if it is not from memory, and by its confidence.
+
+        Reads all verdicts: seconds for a million.
+        """
 
     async def answers(self, since: datetime) -> tuple[int, int]:
         """Return how many questions got their newest verdict since then: from memory, and from a model."""

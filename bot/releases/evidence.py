@@ -155,9 +155,8 @@ class FairRows:
 
     async def _presses(self, both: "Both") -> tuple[Presses, Presses]:
         async with self._store.snapshot() as tx:
-            return await presses_on(tx, both.serving), (
-                await presses_on(tx, both.candidate) if both.candidate.model != both.serving.model else NO_PRESSES
-            )
+            serving, candidate = await presses_on(tx, (both.serving, both.candidate))
+        return serving, candidate if both.candidate.model != both.serving.model else NO_PRESSES
 
 
 class Both(Thing):
@@ -168,10 +167,13 @@ class Both(Thing):
     shown: tuple[str, ...]
 
 
-async def presses_on(tx: Transaction, release: Release) -> Presses:
-    """Return what staff said of the live answers of a release's model, under any prompt and recall."""
-    releases = {one.id for one in await tx.releases.all() if one.model == release.model}
-    return Presses.of(await tx.corrections.settled_answers(), releases, await tx.questions.answered_by(releases))
+async def presses_on(tx: Transaction, releases: Sequence[Release]) -> list[Presses]:
+    """Return what staff said of the live answers of each release's model, under any prompt and recall."""
+    known = await tx.releases.all()
+    settled, answered = await tx.corrections.settled_answers(), await tx.questions.count_by_confidence()
+    return [
+        Presses.of(settled, {one.id for one in known if one.model == release.model}, answered) for release in releases
+    ]
 
 
 def _as_told(judged: Judged, told: OutOfFold | None) -> Judged:

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 from bot.domain.audience import Audience
 from bot.domain.consent import Author, Consent, answered
 from bot.domain.correction import CorrectionKind
-from bot.domain.evidence import SettledAnswer
+from bot.domain.evidence import SettledAnswer, thousandths
 from bot.domain.question import Place, Via
 from bot.domain.scorecard import Result
 from bot.domain.shadow import Shadow, ShadowComparison
@@ -156,11 +156,9 @@ async def test_settled_answers_follow_the_newest_correction(store: Store) -> Non
     async with store.transaction() as transaction:
         await add_answered_question(transaction)
         assert await transaction.corrections.settled_answers() == {}
-        assert await transaction.questions.answered_by(["r1"]) == {"q1": verdict().confidence}
-        assert await transaction.questions.answered_by(["r2"]) == {}
-        assert await transaction.questions.answered_by([]) == {}
+        assert await transaction.questions.count_by_confidence() == {"r1": {thousandths(verdict().confidence): 1}}
         await transaction.corrections.add(correction())
-        changed = SettledAnswer(release_id="r1", category="labor", settled="other")
+        changed = SettledAnswer(release_id="r1", category="labor", confidence=verdict().confidence, settled="other")
         assert await transaction.corrections.settled_answers() == {"q1": changed}
         await transaction.corrections.add(correction(2, CorrectionKind.UNDO))
         assert await transaction.corrections.settled_answers() == {}
@@ -169,7 +167,10 @@ async def test_settled_answers_follow_the_newest_correction(store: Store) -> Non
         await transaction.corrections.add(correction(3).model_copy(update={"verdict_id": "v2"}))
         of_memory = changed.model_copy(update={"release_id": None})
         assert await transaction.corrections.settled_answers() == {"q1": of_memory}
-        assert await transaction.questions.answered_by(["r1"]) == {}
+        assert await transaction.questions.count_by_confidence() == {}
+        unsure = verdict(3).model_copy(update={"confidence": None})
+        await transaction.questions.add_verdict(unsure)
+        assert await transaction.questions.count_by_confidence() == {"r1": {None: 1}}
 
 
 async def test_verdict_of_memory_is_counted_on_its_own(store: Store) -> None:

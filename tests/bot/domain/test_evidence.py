@@ -1,5 +1,6 @@
 """The mix of evidence: an equally good candidate rarely passes, whatever staff press on."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.domain.comparison import Comparison, compare
 from bot.domain.dataset import Row
-from bot.domain.evidence import Presses, SettledAnswer, balanced, generous_mix
+from bot.domain.evidence import Presses, SettledAnswer, Thousandths, balanced, generous_mix, thousandths
 from bot.domain.gate import Decision, GateReason, decide
 from bot.domain.scorecard import Judged, scorecard
 from tests.bot.domain.judged import judged
@@ -42,25 +43,24 @@ class Mix:
     def draw(self, random: Random) -> Decision:
         """Draw the answers and the presses anew, and return the gate's decision on the rows that come of them."""
         pairs = dict[str, tuple[Judged, Judged]]()
-        changed, confirmed, sure = set[str](), set[str](), dict[str, float]()
+        changed, confirmed, answered = dict[str, Thousandths](), dict[str, Thousandths](), Counter[Thousandths]()
         for n in range(self.asked + self.imported):
             easy = random.random() < self.easy
             old = easy or random.random() < self.accuracy
             new = old if easy or random.random() < self.alike else random.random() < self.accuracy
             new = new or random.random() < self.repaired
             if n < self.asked:
-                sure[f"row{n}"] = random.gauss(0.9 if easy else 0.5, 0.15)
+                told = thousandths(random.gauss(0.9 if easy else 0.5, 0.15))
+                answered[told] += 1
                 if random.random() >= ((self.easy_confirmed if easy else self.confirmed) if old else self.changed):
                     continue
-                (confirmed if old else changed).add(f"row{n}")
+                (confirmed if old else changed)[f"row{n}"] = told
             pairs[f"row{n}"] = ANSWERS[new][n], ANSWERS[old][n]
-        presses = Presses(
-            answered=self.asked, changed=frozenset(changed), confirmed=frozenset(confirmed), confidences=sure
-        )
+        presses = Presses(answered=answered, changed=changed, confirmed=confirmed)
         rows = [one.row for one, _ in pairs.values()]
         counted = [row.id for row in balanced(rows, presses)]
         generous = [row.id for row in generous_mix(rows, presses)]
-        assert 2 * len(changed & set(counted)) <= len(counted)
+        assert 2 * len(changed.keys() & set(counted)) <= len(counted)
         return decide(only(pairs, counted), NO_CARD, NO_CARD, only(pairs, generous))
 
 
@@ -116,50 +116,49 @@ def test_better_candidate_often_passes(easy: float) -> None:
 def test_choice_is_a_fair_half_at_most(changed: set[int], confirmed: set[int], more: int, random: Random) -> None:
     made = rows(61)
     presses = Presses(
-        answered=len(changed | confirmed) + more,
-        changed=frozenset(f"row{n}" for n in changed),
-        confirmed=frozenset(f"row{n}" for n in confirmed - changed),
+        answered={None: len(changed | confirmed) + more},
+        changed=dict.fromkeys(f"row{n}" for n in changed),
+        confirmed=dict.fromkeys(f"row{n}" for n in confirmed - changed),
     )
     found = balanced(made, presses)
     kept = {row.id for row in found}
-    assert 2 * len(kept & presses.changed) <= len(kept)
-    assert kept - presses.changed == {row.id for row in made} - presses.changed
+    assert 2 * len(kept & presses.changed.keys()) <= len(kept)
+    assert kept - presses.changed.keys() == {row.id for row in made} - presses.changed.keys()
     assert [row for row in made if row.id in kept] == found
     shuffled = random.sample(made, len(made))
     assert {row.id for row in balanced(shuffled, presses)} == kept, "the choice does not depend on the order"
-    assert presses.changed & {row.id for row in made} <= {row.id for row in generous_mix(made, presses)}
+    assert presses.changed.keys() & {row.id for row in made} <= {row.id for row in generous_mix(made, presses)}
 
 
 def test_changed_rows_alone_are_no_evidence() -> None:
     """Eight corrections of the serving release's answers would otherwise be eight fixed and none broken."""
-    changed = frozenset(f"row{n}" for n in range(8))
-    assert balanced(rows(8), Presses(answered=8, changed=changed)) == []
-    assert len(balanced(rows(8), Presses(answered=16, changed=changed))) == 0
+    changed = dict.fromkeys(f"row{n}" for n in range(8))
+    assert balanced(rows(8), Presses(answered={None: 8}, changed=changed)) == []
+    assert len(balanced(rows(8), Presses(answered={None: 16}, changed=changed))) == 0
 
 
 def test_all_count_when_staff_press_on_everything() -> None:
-    changed = frozenset(f"row{n}" for n in range(10))
-    confirmed = frozenset(f"row{n}" for n in range(10, 40))
-    assert len(balanced(rows(40), Presses(answered=40, changed=changed, confirmed=confirmed))) == 40
-    half = balanced(rows(40), Presses(answered=70, changed=changed, confirmed=confirmed))
+    changed = dict.fromkeys(f"row{n}" for n in range(10))
+    confirmed = dict.fromkeys(f"row{n}" for n in range(10, 40))
+    assert len(balanced(rows(40), Presses(answered={None: 40}, changed=changed, confirmed=confirmed))) == 40
+    half = balanced(rows(40), Presses(answered={None: 70}, changed=changed, confirmed=confirmed))
     assert len(half) == 35, "half of the unchanged answers are confirmed, so half of the changed ones count"
 
 
 def test_rows_that_confirmed_the_candidate_do_not_count() -> None:
-    own = Presses(answered=5, confirmed=frozenset({"row1", "row2"}))
+    own = Presses(answered={None: 5}, confirmed={"row1": None, "row2": None})
     assert [row.id for row in balanced(rows(4), Presses(), own)] == ["row0", "row3"]
 
 
 def test_presses_belong_to_the_releases_that_answered() -> None:
     settled = {
-        "a": SettledAnswer(release_id="r1", category="it", settled="hr"),
-        "b": SettledAnswer(release_id="r1", category="it", settled="it"),
-        "c": SettledAnswer(release_id="r2", category="it", settled="hr"),
-        "d": SettledAnswer(release_id=None, category="it", settled="hr"),
+        "a": SettledAnswer(release_id="r1", category="it", confidence=0.5, settled="hr"),
+        "b": SettledAnswer(release_id="r1", category="it", confidence=None, settled="it"),
+        "c": SettledAnswer(release_id="r2", category="it", confidence=0.5, settled="hr"),
+        "d": SettledAnswer(release_id=None, category="it", confidence=0.5, settled="hr"),
     }
-    found = Presses.of(settled, {"r1"}, {"a": 0.5, "b": None, "e": 0.75})
-    told = {"a": 0.5, "e": 0.75}
-    assert found == Presses(answered=3, changed=frozenset({"a"}), confirmed=frozenset({"b"}), confidences=told)
+    found = Presses.of(settled, ["r0", "r1", "r3"], {"r1": {500: 1, None: 1}, "r2": {500: 1}, "r3": {500: 1, 750: 1}})
+    assert found == Presses(answered={500: 2, None: 1, 750: 1}, changed={"a": 500}, confirmed={"b": None})
 
 
 def rows(n: int) -> list[Row]:
