@@ -12,6 +12,8 @@ from bot.embedded.features import AnyColumns, Floats, TextSpace, casefolded, gra
 from bot.embedded.linear import documents_of, from_prompt, softmax
 from bot.embedded.prompt import guess_labels
 from bot.embedded.reasons import Span, candidate_words, deciding_words, like_example, quoted_reason, without_word
+from bot.embedded.stories import STORY_SENTENCES
+from bot.embedded.tickets import is_ticket, request_in
 from bot.embedded.trained import PRIOR_ROWS, TrainedModel, digest
 from bot.embedded.writing import usual_writing
 
@@ -71,7 +73,7 @@ def classify(
     """
     choices = tuple(labels)
     chooser = _Chooser(model, prompt, _choices(model, prompt, choices), shots)
-    question = chooser.usual_writing(question)
+    question = chooser.request(question)
     if len(choices) == 1:
         return Prediction(choices, np.ones(1, dtype=np.float32), chooser.reason(question, choices[0]))
     probabilities = chooser.probabilities(question)
@@ -83,9 +85,10 @@ def texts_to_encode(
     model: TrainedModel, prompt: str, labels: Sequence[str], question: str, shots: Sequence[Shot]
 ) -> list[str]:
     """Return the texts whose vectors `classify` needs, for an encoder that is elsewhere."""
-    parts = parts_of(question)
+    # What is read of a ticket depends on what the company knows, and is encoded later.
+    parts = STORY_SENTENCES if is_ticket(question) else [question, *parts_of(question)]
     known = [text for text, _ in [*shots, *documents_of(prompt, _choices(model, prompt, tuple(labels)))]]
-    return [question, *parts, *(COURTESIES if parts else ()), *known]
+    return [*parts, *(COURTESIES if len(parts) > 1 else ()), *known]
 
 
 def _choices(model: TrainedModel, prompt: str, labels: tuple[str, ...]) -> tuple[str, ...]:
@@ -103,13 +106,19 @@ class _Chooser:
         self._prompt = prompt
         self._prompt_model = from_prompt(prompt, labels, model.encoder)
         self._answers: dict[str, Floats] = {}
+        self._of_ticket = False
 
-    def usual_writing(self, text: str) -> str:
-        """Return the question in the writing that the encoder knows best, or as it is if the model knows it so."""
+    def request(self, text: str) -> str:
+        """Return what a ticket asks, in the writing that the encoder knows best; a text that is known as it is."""
         if self._is_known(text):
             return text
         spaces = [self._prompt_model.space, *(layer.linear.space for layer in self._model.layers)]
-        return usual_writing(text, AnyColumns([space.vocabulary.columns for space in spaces]))
+        written = usual_writing(text, AnyColumns([space.vocabulary.columns for space in spaces]))
+        if not self._model.encoder:
+            return written
+        found = request_in(written, self._space(), self._known, self._known_texts)
+        self._of_ticket = found != written
+        return found
 
     def probabilities(self, text: str) -> Floats:
         """Return the probability of each label.
@@ -130,10 +139,20 @@ class _Chooser:
         return self._model.known.holds(text) or digest(text) in {digest(example) for example, _ in self._shots}
 
     def _weights(self, parts: Sequence[str]) -> Floats:
-        known = self._model.known.vectors
-        if not known.size:
-            known = self._space().lasting_meanings(tuple(text for text, _ in documents_of(self._prompt, self._labels)))
-        return sentence_weights(self._space(), known, parts)
+        return sentence_weights(self._space(), self._known, parts)
+
+    @property
+    def _known(self) -> Floats:
+        """The meanings of what the company asks."""
+        texts = self._known_texts
+        return self._space().lasting_meanings(texts) if texts else self._model.known.vectors
+
+    @functools.cached_property
+    def _known_texts(self) -> tuple[str, ...]:
+        """The prompt's texts, if the model remembers no questions."""
+        if self._model.known.vectors.size:
+            return ()
+        return tuple(text for text, _ in documents_of(self._prompt, self._labels))
 
     def _of_whole(self, texts: Sequence[str]) -> Floats:
         """Return the probabilities of each text read as a whole, one row per text; a text is answered once."""
@@ -191,8 +210,8 @@ class _Chooser:
     def reason(self, question: str, label: str) -> str:
         """Return a reason of words without which the label would be less likely, or of the example most like it."""
         at = self._labels.index(label)
-        if len(question) > LONG_TEXT:
-            sentences = sentences_of(question)
+        if self._of_ticket or len(question) > LONG_TEXT:
+            sentences = sentences_of(question) if len(question) > LONG_TEXT else parts_of(question) or [question]
             support = self._of_whole(sentences)[:, at]
             support = support * self._weights(sentences) if self._model.encoder else support
             question = sentences[int(support.argmax())]

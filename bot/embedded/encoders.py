@@ -158,10 +158,22 @@ def unit_rows(vectors: Vectors) -> Vectors:
 
 def parts_of(text: str) -> list[str]:
     """Return the sentences that are answered apart beside the whole text; none if there is only one."""
-    parts = sentences_of(text)
-    if len(text) <= LONG_TEXT:
-        parts = [one for part in _SHORT_SENTENCE.findall(text) if len(one := part.strip()) > 1]
+    parts = sentences_of(text) if len(text) > LONG_TEXT else all_sentences(text)
     return parts if len(parts) > 1 else []
+
+
+def all_sentences(text: str) -> list[str]:
+    """Return the sentences of a text; of a long one each once, and without lines that quote another mail."""
+    if len(text) <= LONG_TEXT:
+        return [one for part in _SHORT_SENTENCE.findall(text) if len(one := part.strip()) > 1]
+    unquoted = _QUOTED.sub("", text)
+    parts = [
+        part
+        for sentence in _SENTENCE.findall(unquoted if unquoted.strip() else text)
+        for start in range(0, len(sentence), _SENTENCE_LENGTH)
+        if len(part := sentence[start : start + _SENTENCE_LENGTH].strip()) > 1
+    ]
+    return list(dict.fromkeys(parts))
 
 
 def sentences_of(text: str) -> list[str]:
@@ -171,14 +183,7 @@ def sentences_of(text: str) -> list[str]:
     """
     if len(text) <= LONG_TEXT:
         return [text]
-    unquoted = _QUOTED.sub("", text)
-    parts = [
-        part
-        for sentence in _SENTENCE.findall(unquoted if unquoted.strip() else text)
-        for start in range(0, len(sentence), _SENTENCE_LENGTH)
-        if len(part := sentence[start : start + _SENTENCE_LENGTH].strip()) > 1
-    ]
-    found = list(dict.fromkeys(parts))
+    found = all_sentences(text)
     first = sorted(range(len(found)), key=lambda at: (not _ASKS.search(found[at]), at < len(found) - 3, at))
     found = [found[at] for at in sorted(first[:_SENTENCES_READ])]
     return found or [text[:LONG_TEXT]]

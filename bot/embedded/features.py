@@ -4,7 +4,7 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
@@ -67,8 +67,13 @@ def subject_words(text: str) -> list[str]:
 
     Japanese is not divided into words, so that 有給申請 and 有給の申請 give the same.
     """
-    runs = _RUN.findall(_KANA_OF_GRAMMAR.sub(" ", casefolded(text)))
+    runs = subject_runs(text)
     return [part for run in runs if run not in FUNCTION_WORDS for part in (run if is_japanese(run) else [run])]
+
+
+def subject_runs(text: str) -> list[str]:
+    """Return the words of a text, and the runs of kanji and katakana between its hiragana."""
+    return _RUN.findall(_KANA_OF_GRAMMAR.sub(" ", casefolded(text)))
 
 
 def grams(text: str) -> Iterator[tuple[str, int, int]]:
@@ -215,9 +220,20 @@ class TextSpace:
         vectors = self.encoder.encode(texts)
         return unit_rows(vectors if self.centre is None else vectors - self.centre)
 
+    def company_likeness(self, texts: Sequence[str]) -> Floats:
+        """Return how like each text is to the centre of the company's own texts, by the encoder's vectors."""
+        if self.encoder is None or self.centre is None or not texts:
+            return np.zeros(len(texts), dtype=np.float32)
+        found: Floats = self.encoder.encode(texts) @ unit_rows(self.centre[None])[0]
+        return found
+
     def lasting_meanings(self, texts: tuple[str, ...]) -> Floats:
         """Return `meanings` of texts that every question is compared with: they are kept as long as the space is."""
-        found = self._lasting.get(texts)
+        return self.lasting(texts, lambda: self.meanings(texts))
+
+    def lasting(self, key: tuple[str, ...], make: Callable[[], Floats]) -> Floats:
+        """Return what `make` returned at the first call with this key."""
+        found = self._lasting.get(key)
         if found is None:
-            found = self._lasting[texts] = self.meanings(texts)
+            found = self._lasting[key] = make()
         return found

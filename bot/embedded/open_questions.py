@@ -69,7 +69,7 @@ class SelfTaughtFits(Fits):
         ridge = penalties_of(data, settings, self._counts(np.ones(size, dtype=np.float32)))
         return _Pair(
             np.float32(settings.weight * settings.scale),
-            likeness[size:, :size],
+            likeness[size:, :size].copy(),  # a view would keep all of the matrix
             RidgeFit.of(likeness[:size, :size], data.targets, ridge[:size]),
             RidgeFit.of(likeness, np.zeros((len(likeness), len(data.labels)), dtype=np.float32), ridge),
             ridge[size:, None],

@@ -26,6 +26,7 @@ from bot.embedded.ledger import Ledger
 from bot.embedded.models import CHARACTERS, Models
 from bot.embedded.runner import Runner
 from bot.embedded.shelf import ArtifactShelf
+from bot.embedded.tickets import is_ticket
 
 _log = logging.getLogger(__name__)
 _READ_TOGETHER = 16
@@ -109,10 +110,14 @@ class LocalModel:
         return await asyncio.to_thread(self._encoder.encode, texts)
 
     async def read_ahead(self, name: str, questions: Sequence[str], examples: Sequence[str]) -> None:
-        """Encode what a model is asked and shown soon: together, that takes half as long as one by one."""
+        """Encode what a model is asked and shown soon: together, that takes half as long as one by one.
+
+        Tickets are left out: which of their sentences are read depends on the model.
+        """
         if self._encoder is None or name == CHARACTERS:
             return
-        texts = [*dict.fromkeys([*questions, *(part for one in questions for part in parts_of(one)), *examples])]
+        asked = [one for one in questions if not is_ticket(one)]
+        texts = [*dict.fromkeys([*asked, *(part for one in asked for part in parts_of(one)), *examples])]
         try:
             await self._encoder.prepare(texts)
         except EncoderUnavailable:

@@ -24,7 +24,7 @@ from bot.embedded.features import (
 )
 from bot.embedded.linear import LinearModel, softmax
 
-LEARNER = 7
+LEARNER = 8
 """Revision of the learner. Raise it with each change after which the same training or question gives other answers."""
 
 _PRIOR_TEMPERATURE = 1.5

