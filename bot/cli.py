@@ -357,7 +357,8 @@ async def doctor(_call: argparse.Namespace, settings: Settings, words: Words) ->
 def progress(unit: str) -> Iterator[Callable[[int, int], None]]:
     """Show a bar on a terminal until the block ends. Yields a function that takes how much is done, of how much.
 
-    A second stretch of work begins where less is done than before; its rate is its own.
+    Without an end, it shows what is done and how fast. A second stretch of work begins where less is done than before;
+    its rate is its own.
     """
     from tqdm import tqdm
 
@@ -365,8 +366,8 @@ def progress(unit: str) -> Iterator[Callable[[int, int], None]]:
 
         def show(done: int, total: int) -> None:
             if done < bar.n:
-                bar.reset(total)
-            bar.total, bar.n = total, done
+                bar.reset(total or None)
+            bar.total, bar.n = total or None, done
             bar.refresh()
 
         yield show

@@ -165,6 +165,11 @@ class SqlRows(SqlTallies):
             after = _CHANGED.where(_later(last.id, last.touched_at)).limit(ROWS_IN_MEMORY)
             page = (await self._connection.execute(after)).all()
 
+    async def count_changed(self, since: datetime | None) -> int:
+        query = select(func.count()).select_from(rows)
+        query = query if since is None else query.where(rows.c.touched_at >= since)
+        return (await self._connection.execute(query)).scalar_one()
+
     async def changed_beside(self, known: Mapping[str, datetime], since: datetime) -> AsyncIterator[tuple[Row, bool]]:
         query: Select[Any] = _TOUCHED.limit(ROWS_IN_MEMORY)
         page = (await self._connection.execute(query.where(rows.c.touched_at >= since))).all()

@@ -83,7 +83,7 @@ class Exporting:
         """Freeze the current rows: the manifest goes to the database, the file for a student also to the shelf.
 
         Args:
-            report: Is told how many rows are read, written and proven, of how many.
+            report: Is told how many rows are indexed, read, written and proven, of how many.
             student: The model that the file will train; None for a file that people download.
 
         Raises:
@@ -104,7 +104,8 @@ class Exporting:
 
     async def _write(self, file: FileWriter, report: Progress, *, private: bool) -> tuple[Manifest, str | None]:
         """Write the file; return its manifest, and the position of ERASED_CURSOR when the rows were read."""
-        texts = await self._neighbours.numbered()  # before the snapshot, since it may take long
+        await self._neighbours.refresh(report)  # before the snapshot, since it may take long
+        texts = await self._neighbours.numbered()
         async with self._store.snapshot(patient=True) as tx:  # `texts` wait for everybody who looks for near-copies
             erasures = await tx.forgetting.erasures()
             total = sum((await tx.rows.counts()).values())

@@ -2,6 +2,7 @@
 
 import asyncio
 import difflib
+import time
 import unicodedata
 from array import array
 from collections import Counter
@@ -30,7 +31,10 @@ from bot.similarity.packed import NumberedTexts, Packed
 
 IMPORTED_PER_TRANSACTION = 500
 """Upper bound per transaction, so that other writers get their turn in between."""
-
+KEPT_AFTER = 1.0
+"""Fewest seconds between two times that the index is kept."""
+WORK_PER_KEEPING = 6.0
+"""Seconds of work that follow each second of keeping the index. Most of that second is work that the end would do."""
 
 MOST_LABELS = 10_000
 """Most labels of a file whose category is remembered."""
@@ -217,13 +221,14 @@ class Importing:
     ) -> ImportReport:
         """Import a file, with the categories of the current prompt. Bad lines are reported; the others are kept.
 
-        Each page of rows is kept once it is written: an import that was broken off goes on there when it is repeated.
+        Each page of rows is kept once it is written, and by and by what was found out about them: an import that was
+        broken off goes on there when it is repeated.
 
         Args:
             data: The file.
             origin: The file's name, which is kept with each row.
             options: The options of reading and mapping.
-            report: Is told how many lines are read, then how many rows are written, of how many.
+            report: Is told how many records are read, then how many rows are indexed and written, of how many.
 
         Raises:
             LookupError: No prompt has been stored yet (`current_prompt.configure`).
@@ -231,11 +236,17 @@ class Importing:
         """
         found = await self._rows_of(data, options or ImportOptions(), report)
         counts: Counter[str] = Counter(same=found.same)
-        written = 0
+        written, kept_at, pause = 0, time.monotonic(), KEPT_AFTER
         for page in found.rows.pages():
-            counts.update(await self._write(page, origin))
+            outcomes = Counter(await self._write(page, origin, report if counts["added"] == 0 else unheard))
+            counts += outcomes
             written += len(page)
             report(written, len(found.rows))
+            if outcomes["added"] and time.monotonic() - kept_at > pause:
+                began = time.monotonic()
+                await self._neighbours.keep()
+                kept_at = time.monotonic()
+                pause = max(KEPT_AFTER, WORK_PER_KEEPING * (kept_at - began))
         return ImportReport(
             added=counts["added"],
             changed=counts["changed"],
@@ -260,14 +271,13 @@ class Importing:
         async with self._store.transaction() as tx:
             labels = Labels(await current_prompt(tx), options)
         options = options.model_copy(update={"is_label": labels.is_label})
-        lines = data.count(b"\n")
         rows = FileRows()
         bad: list[BadLine] = []
         skipped: Counter[Skip] = Counter()
-        same = 0
-        for number, record in enumerate(read(data, options)):
+        same = number = 0
+        for number, record in enumerate(read(data, options), start=1):
             if number % IMPORTED_PER_TRANSACTION == 0:
-                report(number, max(lines, number))
+                report(number, 0)  # a line may hold many records, and a record many lines
                 await asyncio.sleep(0)
             if isinstance(record, SkippedLine):
                 skipped[record.why] += 1
@@ -280,14 +290,20 @@ class Importing:
             if earlier and earlier.category != row.category:
                 bad.append(BadLine(line=earlier.line, why=Flaw.CONTRADICTED, facts={"other": str(row.line)}))
             same += earlier is not None and earlier.category == row.category
+        report(number, number)
         return FoundRows(rows=rows, same=same, bad=tuple(bad), skipped=dict(skipped))
 
-    async def _write(self, page: Sequence[FileRow], origin: str) -> list[str]:
-        """Write rows, each into the group that it joins; return "added", "changed" or "same" for each."""
+    async def _write(self, page: Sequence[FileRow], origin: str, report: Progress) -> list[str]:
+        """Write rows, each into the group that it joins; return "added", "changed" or "same" for each.
+
+        `report` is told of the rows that are indexed before.
+        """
         ids = [row.id for row in page]
         async with self._store.snapshot() as tx:
             known_ids = {*await tx.rows.some(ids)}
         new = [row for row in page if row.id not in known_ids]
+        if new and report is not unheard:
+            await self._neighbours.refresh(report)
         joined = await self._neighbours.groups([row.text for row in new]) if new else []
         groups = {row.id: group for row, group in zip(new, joined, strict=True)}
         outcomes = []

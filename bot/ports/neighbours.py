@@ -11,6 +11,7 @@ from bot.domain.conflict import Conflict
 from bot.domain.dataset import Row
 from bot.domain.gain import Likenesses
 from bot.domain.similar import Neighbour, SameQuestion
+from bot.ports.progress import Progress, unheard
 from bot.ports.store import Transaction
 
 
@@ -108,6 +109,16 @@ class Neighbours(Protocol):
         A text joins the group of its nearest near-duplicate, else a group of its own. Near-duplicates are looked for
         among all rows, withdrawn ones included, and among the texts before it.
         """
+
+    async def refresh(self, report: Progress = unheard) -> None:
+        """Read the rows that changed, all of them the first time, which may take minutes.
+
+        Args:
+            report: Is told how many rows are read, of how many.
+        """
+
+    async def keep(self) -> None:
+        """Store what was found out about the rows, for this or another process to go on from, if much of it is new."""
 
     async def written(self, rows: Sequence[Row]) -> None:
         """Index rows that this process has committed just now, so that they need not be read back."""

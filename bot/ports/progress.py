@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 Progress = Callable[[int, int], None]
-"""A function that takes how much is done, and of how much."""
+"""A function that takes how much is done, and of how much: 0 where nobody knows."""
 
 
 def unheard(_done: int, _total: int) -> None:

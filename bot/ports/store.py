@@ -372,6 +372,9 @@ class Rows(Protocol):
             The row, and whether it counts (is neither withdrawn nor of an unsent direct message).
         """
 
+    async def count_changed(self, since: datetime | None) -> int:
+        """Return how many rows `changed` yields."""
+
     def changed_beside(self, known: Mapping[str, datetime], since: datetime) -> AsyncIterator[tuple[Row, bool]]:
         """Yield what `changed` yields, without rows that were not changed since a known time.
 

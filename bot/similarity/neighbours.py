@@ -17,6 +17,7 @@ from bot.domain.gain import Likenesses
 from bot.domain.similar import Neighbour, SameQuestion, content, is_same_question
 from bot.domain.uncancelled import in_thread
 from bot.ports import RowChanges, Store, TextEncoder, Transaction
+from bot.ports.progress import Progress, unheard
 from bot.similarity.compared_texts import ComparedTexts, TextNumbers
 from bot.similarity.index import Index
 from bot.similarity.indexed_rows import IndexedRow, IndexedRows
@@ -224,12 +225,12 @@ class RowNeighbours:
         async with self._fresh():
             return TextNumbers(self._texts, self._lock)
 
-    async def refresh(self) -> None:
+    async def refresh(self, report: Progress = unheard) -> None:
         """Read the rows that changed.
 
         The first call reads every row, which takes seconds for 100,000 rows: make it before the app starts.
         """
-        async with self._fresh():
+        async with self._fresh(report=report):
             pass
 
     async def encode(self) -> None:
@@ -298,26 +299,28 @@ class RowNeighbours:
         self._newest, self._newest_read_at = facts.newest, self._now()
 
     @asynccontextmanager
-    async def _fresh(self, *, many: bool = False) -> AsyncIterator[None]:
+    async def _fresh(self, *, many: bool = False, report: Progress = unheard) -> AsyncIterator[None]:
         """Hold the index, with all that changed before this call.
 
         Calls that wait for each other share a read: one that began after a call was made is as new as its own.
 
         Args:
             many: As in `_refresh`.
+            report: As in `_refresh`.
         """
         before = self._reads
         async with self._lock:
             if self._newest_read <= before:
-                await self._refresh(many=many)
+                await self._refresh(many=many, report=report)
             yield
 
-    async def _refresh(self, *, many: bool = False) -> None:
+    async def _refresh(self, *, many: bool = False, report: Progress = unheard) -> None:
         """Read the rows that changed.
 
         Args:
             many: Whether page after page is written now. The overlap is then read only every `LATE_COMMIT`, and no
                 conflicts are looked for: both would take longer with each page.
+            report: Is told how many rows are indexed, of how many.
         """
         began = self._now()
         self._reads += 1
@@ -329,7 +332,8 @@ class RowNeighbours:
                 await self._seek(tx)
             written, since = self._written, self._since(overlap=not late)
             found = tx.rows.changed_beside(written, since) if written and since else tx.rows.changed(since)
-            changed = await self._index_all(found)
+            total = 0 if report is unheard else await tx.rows.count_changed(since)
+            changed = await self._index_all(found, lambda done: report(done, max(done, total)))
         if changed and not many:
             # Computed here, off the event loop, because the first time takes long.
             await in_thread(self._clusters.contested)
@@ -342,19 +346,22 @@ class RowNeighbours:
         if not many:  # such a read may have skipped the overlap
             self._newest_read = self._reads
 
-    async def _index_all(self, changes: AsyncIterable[tuple[Row, bool]]) -> bool:
+    async def _index_all(self, changes: AsyncIterable[tuple[Row, bool]], report: Callable[[int], object]) -> bool:
         """Index rows, some at a time; return whether there were any."""
         page: list[tuple[Row, bool]] = []
-        found = False
+        done = 0
         async for change in changes:
-            found = True
             page.append(change)
             if len(page) == ROWS_APPLIED:
                 await in_thread(self._apply, page)
+                done += len(page)
+                report(done)
                 page = []
         if page:
             await in_thread(self._apply, page)
-        return found
+            done += len(page)
+            report(done)
+        return done > 0
 
     def _forget_written(self) -> None:
         """Note that the rows that this process wrote were passed by a read, which they are too old for by and by."""

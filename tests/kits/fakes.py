@@ -17,6 +17,7 @@ from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName
 from bot.domain.similar import Example, Neighbour, SameQuestion
 from bot.ports import Answer, RowChanges, Transaction
+from bot.ports.progress import Progress, unheard
 from bot.similarity.compared_texts import ComparedTexts, TextNumbers
 from bot.similarity.index import Index
 from bot.similarity.meanings import Meanings
@@ -124,6 +125,12 @@ class MemoryNeighbours:
 
     async def groups(self, texts: Sequence[str], changes: RowChanges | None = None) -> list[str]:
         return [next((neighbour.group for neighbour in await self.near(text)), group_of(text)) for text in texts]
+
+    async def refresh(self, report: Progress = unheard) -> None:
+        pass
+
+    async def keep(self) -> None:
+        pass
 
     async def written(self, rows: Sequence[Row]) -> None:
         pass

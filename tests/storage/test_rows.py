@@ -112,6 +112,7 @@ async def test_changed_rows_and_rows_of_groups_are_found(store: Store) -> None:
         since = NOW + timedelta(minutes=2)
         assert [(r.id, counts) async for r, counts in transaction.rows.changed(since)] == [("c3", True), ("c1", False)]
         assert [r.id async for r, _ in transaction.rows.changed(None)] == ["c2", "c3", "c1"]
+        assert [await transaction.rows.count_changed(one) for one in (since, None)] == [2, 3]
 
 
 async def test_changes_beside_known_ones_are_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

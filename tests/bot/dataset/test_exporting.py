@@ -122,7 +122,7 @@ async def test_file_has_no_name_before_its_end(store: SqlStore, exporting: Expor
     assert [one.name for one in tmp_path.iterdir()] == ["a.jsonl"]
     assert (tmp_path / "a.jsonl").read_bytes() == frozen.data
     assert frozen.manifest == manifest
-    assert told == [(7, 7), (7, 7), (5, 5)], "read, written and proven"
+    assert told == [(7, 7), (7, 7), (7, 7), (5, 5)], "indexed, read, written and proven"
 
 
 async def test_refused_export_leaves_no_file(exporting: Exporting, tmp_path: Path) -> None:

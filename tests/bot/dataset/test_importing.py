@@ -13,6 +13,7 @@ from bot.domain.dataset import Row, Source, group_of, split_of
 from bot.domain.labelled import Flaw
 from bot.ports import RowChanges
 from bot.releases.releasing import Releasing
+from bot.similarity.kept import maker
 from bot.similarity.neighbours import RowNeighbours
 from storage.database import Database
 from storage.store import SqlStore
@@ -20,6 +21,8 @@ from tests.bot.conftest import Fresh
 from tests.bot.things import BASE, PROMPT, row
 from tests.kits.fakes import StepClock
 from tests.kits.plain_export import export
+
+JSON_LINE = json.dumps([{"text": f"PC {n}", "category": "it"} for n in range(3)]).encode()
 
 
 @pytest.fixture
@@ -238,10 +241,35 @@ async def test_broken_import_goes_on_where_it_was(store: SqlStore, fresh: Fresh,
     await other_database.close()
 
 
-async def test_import_tells_lines_read_then_rows_written(importing: Importing) -> None:
+async def test_import_tells_each_part_of_its_work(importing: Importing, store: SqlStore) -> None:
     told: list[tuple[int, int]] = []
-    data = jsonl(*((f"有給 {n}", "労務") for n in range(IMPORTED_PER_TRANSACTION + 1)))
+    page, more = IMPORTED_PER_TRANSACTION, IMPORTED_PER_TRANSACTION + 1
+    data = jsonl(*((f"有給 {n}", "労務") for n in range(more)))
     await importing.load(data, "a.jsonl", report=lambda done, total: told.append((done, total)))
-    written = told.index((IMPORTED_PER_TRANSACTION, IMPORTED_PER_TRANSACTION + 1))
-    assert [done for done, _ in told[:written]] == [0, IMPORTED_PER_TRANSACTION]
-    assert told[-1] == (IMPORTED_PER_TRANSACTION + 1, IMPORTED_PER_TRANSACTION + 1)
+    assert told == [(page, 0), (more, more), (page, more), (more, more)], "records read, rows written"
+    told.clear()
+    later = Importing(store, RowNeighbours(store), StepClock())
+    await later.load(data + b"\n" + jsonl(("VPN", "IT")), "b.jsonl", report=lambda *one: told.append(one))
+    assert (more, more) in told[told.index((page, more + 1)) :], "rows of before are indexed for the first new one"
+    assert told[-1] == (more + 1, more + 1)
+
+
+@pytest.mark.parametrize(("data", "records"), [(b'text,category\n"a\nb\nc",it\n"d\ne",it\n', 2), (JSON_LINE, 3)])
+async def test_end_of_reading_counts_records_not_lines(importing: Importing, data: bytes, records: int) -> None:
+    told: list[tuple[int, int]] = []
+    await importing.load(data, "a", report=lambda done, total: told.append((done, total)))
+    assert told[0] == (records, records)
+
+
+async def test_killed_import_leaves_its_index(
+    store: SqlStore, clock: StepClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next import goes on from it, instead of comparing all rows again."""
+    monkeypatch.setattr("bot.dataset.importing.KEPT_AFTER", 0.0)
+    monkeypatch.setattr("bot.dataset.importing.WORK_PER_KEEPING", 0.0)
+    monkeypatch.setattr("bot.similarity.neighbours.KEPT_FROM", 1)
+    data = jsonl(*((f"有給 {n}", "労務") for n in range(IMPORTED_PER_TRANSACTION + 1)))
+    with pytest.raises(ConnectionError):
+        await Importing(store, BreakingNeighbours(store), clock).load(data, "a.jsonl")
+    async with store.transaction() as tx:
+        assert await tx.index_parts.get(maker())
