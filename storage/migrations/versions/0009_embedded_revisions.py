@@ -1,7 +1,7 @@
 """Columns for the revision of the embedded model that gave an answer, or under which a threshold was chosen.
 
-This migration only adds columns that may be empty. Answers and thresholds from before have no revision. Those of a model
-of the provider `local` count as another revision's, and all others stay valid.
+This migration only adds columns that may be empty. What has no revision (from before, or of a replica of the previous
+version) counts as another revision's, for models of the provider `local`, and as valid for all others.
 
 Revision ID: 0009
 Revises: 0008
