@@ -44,6 +44,7 @@ _TOUCHED = select(rows.c.id, rows.c.touched_at, _COUNTS.label("counts")).order_b
 _CHANGED_PAGE = _CHANGED.limit(ROWS_IN_MEMORY)
 _CHANGED_SINCE_PAGE = _CHANGED_PAGE.where(rows.c.touched_at >= bindparam("since"))
 _SOME = select(*_FIELDS).where(rows.c.id.in_(bindparam("ids", expanding=True)), _COUNTS)
+_SOME_LOCKED = _SOME.order_by(rows.c.id).with_for_update(of=rows)
 """Built once, because each question reads what changed, and some of the rows."""
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 _TRAININGS = union_all(
@@ -91,13 +92,11 @@ class SqlRows(SqlTallies):
         restored = chosen.values(withdrawn_at=None, touched_at=now).returning(rows.c.id)
         return [*(await self._connection.execute(restored)).scalars()]
 
-    async def get(self, row_id: str) -> Row | None:
-        query = select(*_FIELDS).where(rows.c.id == row_id, _COUNTS)
-        found = (await self._connection.execute(query)).one_or_none()
-        return _row(found) if found else None
+    async def get(self, row_id: str, *, lock: bool = False) -> Row | None:
+        return (await self.some([row_id], lock=lock)).get(row_id)
 
-    async def some(self, row_ids: Collection[str]) -> dict[str, Row]:
-        found = (await self._connection.execute(_SOME, {"ids": [*row_ids]})).all()
+    async def some(self, row_ids: Collection[str], *, lock: bool = False) -> dict[str, Row]:
+        found = (await self._connection.execute(_SOME_LOCKED if lock else _SOME, {"ids": [*row_ids]})).all()
         return {one.id: _row(one) for one in found}
 
     async def all(self, split: Split | None = None, category: str | None = None) -> AsyncIterator[Row]:

@@ -199,8 +199,10 @@ class Correcting:
         if card:
             press = Press(question_id=row.id, category=category, seen=card.seen, by=by, reason=reason)
             return card, await self._settle(tx, card, press, now)
-        settled = {"category": category, "reason": None, "source": Source.CHANGE, "by": by, "settled_at": now}
-        await tx.rows.put(row.model_copy(update=settled))
+        locked = await tx.rows.get(row.id, lock=True)
+        if locked:  # unless it was forgotten or withdrawn since the caller read it
+            settled = {"category": category, "reason": None, "source": Source.CHANGE, "by": by, "settled_at": now}
+            await tx.rows.put(locked.model_copy(update=settled))
         return None
 
     async def _tell_owner(self, tx: Transaction, before: Card, after: Card, by: str, now: datetime) -> bool:

@@ -215,7 +215,7 @@ class Reviewing:
         await self._correcting.resettle(tx, row, earlier[0].category, by, now, earlier[0].reason)
 
     async def _restore_import(self, tx: Transaction, row_id: str, was: ImportedBefore, settled: QueueMark) -> None:
-        row = await tx.rows.get(row_id)
+        row = await tx.rows.get(row_id, lock=True)
         if row is None or row.settled_at != settled.at:
             raise Refused(Reason.SETTLED_MEANWHILE)
         now: dict[str, object] = was.model_dump() | {"settled_at": self._clock.now()}

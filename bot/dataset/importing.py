@@ -308,7 +308,7 @@ class Importing:
         groups = {row.id: group for row, group in zip(new, joined, strict=True)}
         outcomes = []
         async with self._store.transaction() as tx:
-            stored = await tx.rows.some(ids)
+            stored = await tx.rows.some(ids, lock=True)
             changed = []
             for row in page:
                 known = stored.get(row.id)

@@ -196,7 +196,7 @@ class MirrorInbound:
         now = self._clock.now()
         new = press.model_dump(include={"category", "reason", "by"}) | {"source": Source.CHANGE, "settled_at": now}
         async with self._store.transaction() as tx:
-            if await tx.rows.get(row.id) != row:
+            if await tx.rows.get(row.id, lock=True) != row:
                 return False
             await tx.rows.put(row.model_copy(update=new))
         return True

@@ -283,10 +283,14 @@ class Rows(Protocol):
 
     async def withdraw(self, row_id: str, now: datetime) -> None: ...
 
-    async def get(self, row_id: str) -> Row | None:
-        """Return the row; None if it does not exist or is withdrawn."""
+    async def get(self, row_id: str, *, lock: bool = False) -> Row | None:
+        """Return the row; None if it does not exist or is withdrawn.
 
-    async def some(self, row_ids: Collection[str]) -> dict[str, Row]:
+        With `lock`, nobody else can change or forget the row until the transaction ends. So lock a row that will be
+        stored again, else a forgotten text could come back. Lock its question before.
+        """
+
+    async def some(self, row_ids: Collection[str], *, lock: bool = False) -> dict[str, Row]:
         """Return, by id, the rows that `get` would find; at most 1,000 at once."""
 
     def all(self, split: Split | None = None, category: str | None = None) -> AsyncIterator[Row]:

@@ -10,6 +10,7 @@ from bot.domain.correction import Correction, CorrectionKind
 from bot.domain.dataset import Row, Source
 from bot.domain.errors import Reason, Refused
 from bot.domain.prompt import LONG_PROMPT_TOKENS, Category, Prompt, PromptEvent, PromptWhy, id_for, match_category
+from bot.domain.question import Question
 from bot.domain.release import ModelName, Release
 from bot.domain.thing import Thing
 from bot.ports import Clock, Estimator, Store, Transaction
@@ -268,18 +269,18 @@ class Prompting:
         for start in range(0, len(row_ids), MOVED_PER_TRANSACTION):
             async with self._store.transaction() as tx:
                 for row_id in row_ids[start : start + MOVED_PER_TRANSACTION]:
-                    row = await tx.rows.get(row_id)
+                    question = await tx.questions.get(row_id, lock=True)
+                    row = await tx.rows.get(row_id, lock=True)
                     if row and row.category == category_id:  # unless somebody has settled it meanwhile
-                        await self._resettle(tx, row, into, by)
+                        await self._resettle(tx, row, question, into, by)
                         moved += 1
         return PromptChange(shown=await self.shown(), candidate=None, moved=moved)
 
-    async def _resettle(self, tx: Transaction, row: Row, into: str, by: str) -> None:
+    async def _resettle(self, tx: Transaction, row: Row, question: Question | None, into: str, by: str) -> None:
         """Give a row another category. A question's row also gets a correction; an imported row has no question."""
         now = self._clock.now()
         moved = {"category": into, "reason": None, "source": Source.CHANGE, "by": by, "settled_at": now}
         await tx.rows.put(row.model_copy(update=moved))
-        question = await tx.questions.get(row.id, lock=True) if row.ts else None
         card = await card_of(tx, question) if question else None
         if card is None:
             return

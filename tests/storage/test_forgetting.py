@@ -226,6 +226,18 @@ async def test_settled_import_leaves_no_hash_either(store: Store, database: Data
         assert list(await tx.marks.skipped("U2")) == ["else"]
 
 
+async def test_locked_row_is_forgotten_with_its_change(store: Store, database: Database) -> None:
+    await fill(store, database)
+    async with store.transaction() as tx:
+        read = await tx.rows.get("q1", lock=True)
+        assert read is not None
+        forgetting = asyncio.create_task(erase_all(store, Scope.message(ASKED)))
+        await asyncio.wait({forgetting}, timeout=0.5)
+        await tx.rows.put(read)
+    assert (await forgetting).counts["rows"] == 1
+    assert await places_of(database, MARK) == set()
+
+
 async def test_import_can_be_forgotten_twice(store: Store) -> None:
     imported = row("import:abc").model_copy(update={"source": Source.IMPORT})
     for _ in range(2):
