@@ -3,6 +3,7 @@
 import re
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
@@ -131,8 +132,9 @@ class Providers(Mapping[str, "sdk.AsyncOpenAI"]):
 
     async def aclose(self) -> None:
         """Close every connection."""
-        for client in self._clients.values():
-            await client.close()
+        async with AsyncExitStack() as stack:  # a close that fails keeps no other one open
+            for client in self._clients.values():
+                stack.push_async_callback(client.close)
 
 
 @cache
@@ -163,5 +165,5 @@ def _network(provider: Provider) -> dict[str, Any]:
     from bot.providers.client import AiohttpTransport
 
     trust = provider.trust or _default_trust(trust_env=not provider.is_local)
-    behind_proxy = not provider.is_local and bool(getproxies())
+    behind_proxy = not provider.is_local and bool(getproxies().keys() - {"no"})
     return {"transport": None if behind_proxy else AiohttpTransport(trust), "verify": trust}

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import ssl
 
 import pytest
 from starlette.applications import Starlette
@@ -13,6 +14,7 @@ from starlette.routing import Route
 from bot.domain.errors import ModelError
 from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName
+from bot.providers.client import AiohttpTransport, ProviderClient
 from bot.providers.model import OpenAIModel
 from bot.providers.providers import Provider, Providers, address_to_try
 from tests.kits.front import Front
@@ -82,3 +84,35 @@ async def test_proxy_is_used_for_other_machines(
             await asked.classify(ModelName(provider="far", model="m"), prompt, "休みは？")
         assert front.connections == 1
         await providers.aclose()
+
+
+@pytest.mark.parametrize(("variable", "fast"), [("no_proxy", 1), ("https_proxy", 0)])
+async def test_exceptions_alone_are_no_proxy(monkeypatch: pytest.MonkeyPatch, variable: str, fast: int) -> None:
+    made: list[object] = []
+
+    class CountedTransport(AiohttpTransport):
+        def __init__(self, trust: ssl.SSLContext) -> None:
+            super().__init__(trust)
+            made.append(self)
+
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv(variable, "http://proxy.example")
+    monkeypatch.setattr("bot.providers.client.AiohttpTransport", CountedTransport)
+    providers = Providers([Provider("far", "http://models.example/v1")])
+    assert isinstance(providers["far"], ProviderClient)
+    assert len(made) == fast
+    await providers.aclose()
+
+
+async def test_failed_close_leaves_no_client_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail() -> None:
+        raise OSError("gone")
+
+    providers = Providers([Provider(name, f"http://{name}.example/v1") for name in ("a", "b", "c")])
+    clients = [providers[name] for name in providers]
+    monkeypatch.setattr(clients[1], "close", fail)
+    with pytest.raises(OSError, match="gone"):
+        await providers.aclose()
+    assert [client.is_closed() for client in clients] == [True, False, True]
