@@ -10,7 +10,6 @@ from functools import partial
 
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.acts import Acts, SlackActs, SlackPorts
 from bot.app.disk import REPORT_SECONDS
@@ -121,11 +120,7 @@ async def serve_app(core: Core, settings: Settings, edge: Edge, client: Followin
     )
 
     register(app := bolt_app(client, identity), context := side.context(core.acts, wake))
-    one = periodic_tasks(core.acts, side.slack, client, workers) | {
-        "catch_up": (catch_up.tick, CATCH_UP_SECONDS),
-        "index": (core.keep_index, INDEX_SECONDS),
-    }
-    schedule.add(each=own_tasks(core, side, context), one=one)
+    schedule.add(each=own_tasks(core, side, context), one=periodic_tasks(core, side, workers, catch_up))
     try:
         workers.start()
         # A replica that is paused within its own first heartbeat locks the leases for a while: that ends no start.
@@ -284,9 +279,10 @@ def own_tasks(core: Core, side: SlackSide, context: Context) -> dict[str, tuple[
 
 
 def periodic_tasks(
-    acts: Acts, slack: SlackActs, client: AsyncWebClient, workers: Workers
+    core: Core, side: SlackSide, workers: Workers, catch_up: CatchUp
 ) -> dict[str, tuple[ScheduledAct, float]]:
     """Return the periodic tasks that one replica at a time runs, by name, with their intervals in seconds."""
+    acts, slack = core.acts, side.slack
 
     async def follow() -> None:
         if workers.trains:
@@ -296,11 +292,13 @@ def periodic_tasks(
         "follow": (follow, FOLLOW_SECONDS),
         "propose": (acts.proposing.step, PROPOSE_SECONDS),
         "summarise": (slack.digesting.tick, SUMMARY_SECONDS),
-        "batches": (BatchFollower(acts, client).follow, BATCH_SECONDS),
+        "batches": (BatchFollower(acts, side.client).follow, BATCH_SECONDS),
         "prune": (acts.pruning.prune, PRUNE_SECONDS),
         "retain": (acts.forgetting.retain, RETAIN_SECONDS),
         "audit": (acts.auditing.count, AUDIT_SECONDS),
         "survey": (slack.surveying.survey, SURVEY_SECONDS),
+        "catch_up": (catch_up.tick, CATCH_UP_SECONDS),
+        "index": (core.keep_index, INDEX_SECONDS),
     }
     return tasks | mirror_tasks(acts)
 

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from bot.domain.replica import BEAT, REPLICA_SILENT_AFTER
+from bot.domain.replica import REPLICA_SILENT_AFTER
 from bot.ports import Clock, Store
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class ReplicaLeases:
             held = dict(await tx.leases.acquire_all(self._names, self.id, now, REPLICA_LEASE))
             if now >= self._forget_at:
                 await tx.replicas.forget(now - REPLICA_SILENT_AFTER)
-                self._forget_at = now + 2 * BEAT
+                self._forget_at = now + REPLICA_SILENT_AFTER  # who asks which replicas run leaves silent ones out
         self._held, self._held_until = held, now + REPLICA_LEASE
 
     def exclusive(self, name: str, act: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:

@@ -14,6 +14,7 @@ from bot.app.running import practice_settings
 from bot.app.wiring import Core, open_core
 from bot.practice import Workspace, serve
 from bot.settings import ROOT, Settings
+from handlers.catch_up import CatchUp
 from handlers.context import Wake
 from handlers.server.clock import Timetable
 from handlers.server.workers import DrainDeadline, Workers
@@ -34,15 +35,16 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> StepClock:
 
 
 @pytest.fixture
-async def core(clock: StepClock, tmp_path: Path) -> AsyncIterator[tuple[Core, SlackSide]]:
-    """The bot on the side of the database and of Slack, in a practice workspace."""
+async def core(clock: StepClock, tmp_path: Path) -> AsyncIterator[tuple[Core, SlackSide, str]]:
+    """The bot on the side of the database and of Slack, in a practice workspace; and a channel to watch."""
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(serve(Workspace(MANIFEST)))
         url = migrated_sqlite(tmp_path / "rest.db")
         settings = practice_settings(Settings(_env_file=None, database_url=url, bot_encoder="none"), server)
         core = await stack.enter_async_context(open_core(settings, practice=True))
         client = await stack.enter_async_context(open_client(settings.slack_bot_token, settings.slack_api_url))
-        yield core, SlackSide.of(core, settings, client, await fetch_identity(client))
+        side = SlackSide.of(core, settings, client, await fetch_identity(client))
+        yield core, side, server.channels.help_desk.id
 
 
 @contextmanager
@@ -59,15 +61,17 @@ def counting() -> Iterator[list[str]]:
         event.remove(Engine, "before_cursor_execute", note)
 
 
-async def test_idle_replica_sends_two_statements_a_second(core: tuple[Core, SlackSide], clock: StepClock) -> None:
+async def test_idle_replica_sends_two_statements_a_second(core: tuple[Core, SlackSide, str], clock: StepClock) -> None:
     """Each second of the clock runs what the timetable has for it. This replica has all leases."""
-    bot, side = core
+    bot, side, watched = core
     workers = Workers(bot.ports, bot.acts, side.slack, DrainDeadline(0))
     context = side.context(bot.acts, Wake(workers.answer, workers.deliver, workers.update, lambda: None))
-    shared = periodic_tasks(bot.acts, side.slack, side.client, workers)
+    catch_up = CatchUp(side.slack.catching_up, [watched], clock, workers.answer, lambda: None, side.client.moved)
+    shared = periodic_tasks(bot, side, workers, catch_up)
     one = {name: (bot.replicas.exclusive(name, act), seconds) for name, (act, seconds) in shared.items()}
     tasks: Timetable = {**own_tasks(bot, side, context), **one}
     await bot.replicas.beat()
+    catch_up.connected()
     with counting() as sent:
         for second in range(1, SECONDS + 1):
             clock.advance(seconds=1)
@@ -75,4 +79,5 @@ async def test_idle_replica_sends_two_statements_a_second(core: tuple[Core, Slac
             for act, seconds in tasks.values():
                 if second % seconds == 0:
                     await act()
+    assert any(statement.startswith("UPDATE cursors") for statement in sent), "the channel was read"
     assert 1.0 < len(sent) / SECONDS <= 2.0, sent
