@@ -22,6 +22,8 @@ _JAPANESE_ASKS = re.compile(
     """,
     re.VERBOSE | re.MULTILINE,
 )
+_REPORTED = re.compile(r"[^、。.]*(?:と|って)(?:言|書|聞|伝|話|約束)")
+"""A clause of what somebody else said or wished."""
 _JAPANESE_TELLS = re.compile(r"(?:[ただ]|て(?:い|お)?(?:る|ます|ません)|でおります|そうです)[。.!]?\s*$", re.MULTILINE)
 _ENGLISH_ASKS = re.compile(
     r"""
@@ -67,7 +69,7 @@ def asking(sentence: str) -> float:
 
     It is 0 for what happened or how things are, and else 0.5.
     """
-    plain = casefolded(sentence)
+    plain = _REPORTED.sub("", casefolded(sentence))
     asks, tells = (_JAPANESE_ASKS, _JAPANESE_TELLS) if is_japanese(plain) else (_ENGLISH_ASKS, _ENGLISH_TELLS)
     if asks.search(plain):
         return 1.0

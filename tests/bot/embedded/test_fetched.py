@@ -44,7 +44,8 @@ async def test_every_kind_of_question_finds_its_vectors(shelf: FolderShelf) -> N
         job = await trained(client, jsonl(rows), validation_file=None)
         assert job.status == "succeeded"
         name = str(job.fine_tuned_model)
-        for question in (LONG, "interview", "x", "。"):
+        story = "It rained. We waited. She called. He came late. I ate. They left. When is the interview? Nobody knew."
+        for question in (LONG, "interview", "x", "。", story):
             for labels in (LABELS, LABELS[:1]):
                 answer = await ask(client, question, model=name, labels=labels)
                 assert answer.choices[0].message.content
