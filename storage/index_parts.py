@@ -21,6 +21,9 @@ INDEX = "index/"
 DELETED_AT_ONCE = 4
 """Most pieces that one statement deletes, because SQLite overwrites them on the event loop."""
 
+DROPPED_AT_ONCE = 32
+"""Most pieces (8 MB) that one step of a forgetting deletes: answers and presses on SQLite wait for it."""
+
 
 class SqlIndexParts:
     """Parts of the index in the table `files`. They hold texts of rows, so whatever is forgotten takes all of them."""
@@ -64,6 +67,10 @@ class SqlIndexParts:
             self._connection, files.c.name != head, ~files.c.name.startswith(f"{head}/{version}/")
         )
 
+    async def drop_some(self) -> bool:
+        await acquire_lock(self._connection, Lock.INDEX)
+        return await delete_index(self._connection, DROPPED_AT_ONCE)
+
     async def _may_keep(self, forgotten: str | None) -> bool:
         """Return whether nothing was forgotten since the rows were read. Nothing is until the transaction ends."""
         await acquire_lock(self._connection, Lock.INDEX)
@@ -77,21 +84,23 @@ class SqlIndexParts:
         return version, int(count or 0)
 
 
-async def delete_index(connection: AsyncConnection) -> None:
-    """Delete all parts, whoever made them."""
-    more = True
-    while more:
+async def delete_index(connection: AsyncConnection, most: int | None = None) -> bool:
+    """Delete all pieces, or not many more than `most`, whoever made them; return whether there may be more."""
+    more, deleted = True, 0
+    while more and (most is None or deleted < most):
         more = await _delete_some(connection)
+        deleted += DELETED_AT_ONCE
+    return more
 
 
 async def _delete_some(connection: AsyncConnection, *conditions: Any) -> bool:
-    """Delete a few of the kept pieces for which these conditions hold; return whether there were any."""
+    """Delete a few of the kept pieces for which these conditions hold; return whether there may be more."""
     query = select(files.c.name).where(files.c.name.startswith(INDEX), *conditions).limit(DELETED_AT_ONCE)
     names = [*(await connection.execute(query)).scalars()]
     if names:
         await connection.execute(delete(files).where(files.c.name.in_(names)))
         await asyncio.sleep(0)
-    return bool(names)
+    return len(names) == DELETED_AT_ONCE
 
 
 def _values(name: str, data: bytes | memoryview) -> dict[str, Any]:

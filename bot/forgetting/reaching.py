@@ -154,7 +154,8 @@ class Reaching:
         now = self._clock.now()
         erased = await tx.forgetting.erase(scope, ERASED_AT_ONCE, now)
         await self._queue_copies(tx, request, erased)
-        last = not {"questions", "rows"} & erased.counts.keys()
+        # A large index is deleted before the last step, so that nobody waits for it; others may keep theirs meanwhile.
+        last = not {"questions", "rows"} & erased.counts.keys() and not await tx.index_parts.drop_some()
         if last:
             await tx.forgetting.moved(now)
             before = scope.moment if scope.kind is ForgetKind.EXPORTS else None

@@ -817,6 +817,9 @@ class IndexParts(Protocol):
     async def drop_older(self, maker: str, version: str) -> bool:
         """Delete a few pieces, whoever made them, that are not of this version; return whether there may be more."""
 
+    async def drop_some(self) -> bool:
+        """Delete some pieces, whoever made them; return whether there may be more."""
+
 
 class Looks(Protocol):
     """Admins' decisions about rows that were set aside."""

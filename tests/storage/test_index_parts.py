@@ -1,5 +1,6 @@
 """The kept index: whose it is, that it is written in pieces, and that it never outlives what is forgotten."""
 
+import pytest
 from sqlalchemy import select, update
 
 from bot.ports import Store
@@ -66,6 +67,20 @@ async def test_nothing_read_before_forgetting_is_kept(store: Store, database: Da
     async with store.transaction() as tx:
         assert not await tx.index_parts.finish(maker(), "newer", 0, None)
     assert await names(database) == []
+
+
+async def test_whole_index_is_dropped_bit_by_bit(
+    store: Store, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that no answer waits for a forgetting until a large index is overwritten."""
+    monkeypatch.setattr("storage.index_parts.DROPPED_AT_ONCE", 4)
+    await store_parts(store, {f"part{n}": b"1" for n in range(9)}, None)
+    left = []
+    for _ in range(3):
+        async with store.transaction() as tx:
+            more = await tx.index_parts.drop_some()
+        left.append((more, len(await names(database))))
+    assert left == [(True, 6), (True, 2), (False, 0)]
 
 
 async def test_index_of_other_code_is_replaced(store: Store) -> None:

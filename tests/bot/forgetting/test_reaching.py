@@ -3,18 +3,20 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Delete, Update, delete, func, update
+from sqlalchemy import Delete, Update, delete, func, select, update
 
 from bot.dataset.auditing import Auditing
 from bot.domain.audit import AuditAct
-from bot.domain.forgetting import ForgetKind, ForgetState, Retention, Scope
+from bot.domain.forgetting import FORGOTTEN_CURSOR, ForgetKind, ForgetState, Retention, Scope
 from bot.forgetting.forgetting import Forgetting
 from bot.forgetting.reaching import GIVEN_UP_AFTER, Reaching
 from bot.ports import Store
+from bot.similarity.kept import store_parts
 from storage.audit import CHECKPOINT
+from storage.database import Database
 from storage.files import DatabaseShelf
 from storage.store import SqlStore
-from storage.tables import cursors
+from storage.tables import cursors, files
 from tests.kits.correction_desk import CorrectionDesk
 from tests.kits.fakes import StepClock
 from tests.kits.fakes_acts import FakeAnnouncer, FakeTrainer, Fault
@@ -61,6 +63,32 @@ async def test_retention_forgets_by_kind(store: SqlStore, reaching: Reaching, cl
     async with store.transaction() as tx:
         assert await tx.rows.get(desk.question) is None
     assert [one.state for one in await forgetting.newest(5)] == [ForgetState.DONE] * 2
+
+
+async def pieces(database: Database) -> int:
+    """Return how many pieces of a kept index there are, with the one that names its version."""
+    async with database.begin() as connection:
+        query = select(func.count()).select_from(files).where(files.c.name.startswith("index/"))
+        return (await connection.execute(query)).scalar_one()
+
+
+async def test_large_index_is_deleted_in_steps(
+    store: SqlStore, database: Database, reaching: Reaching, clock: StepClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.index_parts.DROPPED_AT_ONCE", 4)
+    desk = CorrectionDesk(store, clock)
+    await desk.ask()
+    assert await store_parts(store, {f"part{n}": b"1" for n in range(9)}, None)
+    forgetting = Forgetting(store, clock, Retention())
+    await forgetting.forget(Scope.before(clock.now() + timedelta(days=1)), "U1", "en")
+    left = {await pieces(database)}
+    while await reaching.reach_next():
+        left.add(await pieces(database))
+    assert left == {10, 6, 2, 0}, "four at a time"
+    async with store.transaction() as tx:
+        assert await tx.cursors.get(FORGOTTEN_CURSOR)
+    await run(reaching, clock)
+    assert [one.state for one in await forgetting.newest(5)] == [ForgetState.DONE]
 
 
 async def test_message_waits_for_what_is_posted(
