@@ -10,7 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, cast
@@ -254,7 +254,15 @@ def test_export_is_reproducible_and_names_its_hash(here: Path, capsys: Shell) ->
     assert "entry 1 does not follow" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.fixture(params=[signal.SIGTERM, signal.SIGHUP])
+def number(request: pytest.FixtureRequest) -> Iterator[signal.Signals]:
+    """Yield a signal that is not ignored: a suite that runs under `nohup` ignores SIGHUP, as its commands would."""
+    number: signal.Signals = request.param
+    before = signal.signal(number, signal.SIG_DFL)
+    yield number
+    signal.signal(number, before)
+
+
 def test_ended_command_deletes_its_file(
     here: Path, number: signal.Signals, monkeypatch: pytest.MonkeyPatch, capsys: Shell
 ) -> None:

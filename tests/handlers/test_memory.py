@@ -173,7 +173,7 @@ async def test_undo_takes_memory_away_on_every_replica(desk: SlackDesk, monkeypa
     await kenji.press(await current(kenji, ts), "correct.undo")
     await eventually(lambda: shows(kenji, ts, "Right"))
     # The replica's index has not seen the undo yet.
-    monkeypatch.setattr(index, "_refresh", lambda *, many=False: asyncio.sleep(0))
+    monkeypatch.setattr(index, "_refresh", lambda **_: asyncio.sleep(0))
     assert await index.same(LAPTOP, ()) is not None
     assert not (await answered_by_replica()).from_memory
 
