@@ -22,7 +22,7 @@ _JAPANESE_ASKS = re.compile(
     """,
     re.VERBOSE | re.MULTILINE,
 )
-_REPORTED = re.compile(r"[^、。.]*(?:と|って)(?:言|書|聞|伝|話|約束)")
+_REPORTED = re.compile(r"(?:^|(?<=[、。.]))[^、。.]*(?:と|って)(?:言|書|聞|伝|話|約束)")
 """A clause of what somebody else said or wished."""
 _JAPANESE_TELLS = re.compile(r"(?:[ただ]|て(?:い|お)?(?:る|ます|ません)|でおります|そうです)[。.!]?\s*$", re.MULTILINE)
 _ENGLISH_ASKS = re.compile(
@@ -69,8 +69,11 @@ def asking(sentence: str) -> float:
 
     It is 0 for what happened or how things are, and else 0.5.
     """
-    plain = _REPORTED.sub("", casefolded(sentence))
-    asks, tells = (_JAPANESE_ASKS, _JAPANESE_TELLS) if is_japanese(plain) else (_ENGLISH_ASKS, _ENGLISH_TELLS)
+    plain = casefolded(sentence)
+    if is_japanese(plain):
+        plain, asks, tells = _REPORTED.sub("", plain), _JAPANESE_ASKS, _JAPANESE_TELLS
+    else:
+        asks, tells = _ENGLISH_ASKS, _ENGLISH_TELLS
     if asks.search(plain):
         return 1.0
     return 0.0 if tells.search(plain) else 0.5
