@@ -19,6 +19,7 @@ from bot.domain.uncancelled import in_thread
 from bot.ports import RowChanges, Store, TextEncoder, Transaction
 from bot.ports.progress import Progress, unheard
 from bot.similarity.compared_texts import ComparedTexts, TextNumbers
+from bot.similarity.freed import give_back
 from bot.similarity.index import Index
 from bot.similarity.indexed_rows import IndexedRow, IndexedRows
 from bot.similarity.kept import KEPT_FROM, KEPT_SHARE, KeptFacts, maker, store_parts
@@ -256,6 +257,8 @@ class RowNeighbours:
             parts, forgotten = await in_thread(self._parts, self._newest), self._forgotten
             self._unkept, self._stale = 0, False
         await store_parts(self._store, parts, forgotten)
+        del parts
+        await in_thread(give_back)
 
     def _parts(self, newest: datetime) -> dict[str, Bytes]:
         facts = KeptFacts(
@@ -279,6 +282,7 @@ class RowNeighbours:
         self._sought = True
         if parts:
             await in_thread(self._take, parts)
+            await in_thread(give_back)
 
     def _take(self, parts: Parts) -> None:
         facts = KeptFacts.model_validate_json(bytes(parts["facts"]))
