@@ -8,8 +8,8 @@ from functools import cache
 def give_back() -> None:
     """Return freed memory to the system, which may take some milliseconds; a C library other than glibc does nothing.
 
-    glibc returns only what lies at the end of its heap. It also keeps blocks of up to 32 MB there once such a block was
-    freed, so after an index was read some 40 MB were still held (mallopt(3), M_MMAP_THRESHOLD).
+    By itself, glibc returns only what lies at the end of its heap. Once a large block was freed, it puts further blocks
+    of that size there, too, up to 32 MB each (mallopt(3), M_MMAP_THRESHOLD).
     """
     if trim := _trim():
         trim(0)
