@@ -51,7 +51,7 @@ CATCH_UP_SECONDS = 15.0
 """Interval at which the bot checks whether it is time to read the channels, in seconds."""
 SUMMARY_SECONDS = 60.0
 """Interval at which the bot looks whether it is Monday morning, in seconds."""
-PROPOSE_SECONDS = 15.0
+PROPOSE_SECONDS = 20.0
 """Interval at which the next step of a training that began by itself is taken, in seconds."""
 MIRROR_SECONDS = 2.0
 """Interval at which new changes are sent to the tracker, in seconds."""

@@ -52,16 +52,17 @@ class Proposing:
         Raises:
             ModelDown, ModelRefused: The comparison got no answers; the next call goes on with it.
         """
-        async with self._store.transaction() as tx:
+        # No writer waits while many rows are counted.
+        async with self._store.snapshot() as tx:
             permission = await self._permitting.read(tx)
             new = await tx.rows.settled_since_training(private=permission.private)
-            if not permission.allowed:
-                trained = bool(await tx.finetunes.newest(1))
-                if trained or new >= NEW_ANSWERS:
-                    await self._permitting.ask_once(tx, paused=trained)
+            trained = not permission.allowed and bool(await tx.finetunes.newest(1))
             prepared = await tx.proposals.within(PREPARED) if self._on else []
             is_time = self._on and permission.allowed and not prepared and new >= NEW_ANSWERS and new > self._refused_at
             begins = is_time and not await tx.finetunes.under_way()
+        if not permission.allowed and (trained or new >= NEW_ANSWERS):
+            async with self._store.transaction() as tx:
+                await self._permitting.ask_once(tx, paused=trained)
         for proposal in prepared:
             await self._follow(proposal)
         if begins:

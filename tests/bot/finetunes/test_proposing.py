@@ -1,5 +1,6 @@
 """Trainings that begin by themselves: when, what is proposed, and what makes a proposal void."""
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
@@ -115,6 +116,13 @@ async def test_too_few_answers_or_off_start_nothing(desk: ProposalDesk) -> None:
     await desk.confirm_rows()
     await desk.restarted(on=False).step()
     assert await desk.newest() is None
+
+
+async def test_looking_for_enough_answers_waits_for_no_writer(desk: ProposalDesk) -> None:
+    async with desk.store.transaction() as tx:
+        await tx.rows.put(row("labor 1"))
+        async with asyncio.timeout(10):
+            await desk.proposing.step()
 
 
 @pytest.mark.parametrize("model", ["ft:base:2", None], ids=["no better", "failed"])
