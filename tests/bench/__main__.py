@@ -70,7 +70,7 @@ async def main() -> None:
     parser.add_argument("--asked", type=int, default=60, help="questions per bot in `langsmith`; 0: skip this table")
     parser.add_argument("--rows", type=int, default=100_000, help="backlog rows in `langsmith`; 0: skip this table")
     parser.add_argument("--only", help='run only this case of `langsmith`, such as "black hole"')
-    parser.add_argument("--runs", type=int, default=3, help="starts for each encoder in `start`")
+    parser.add_argument("--runs", type=int, default=5, help="runs in `burst`, `exchange` and `start`")
     parser.add_argument("--seconds", type=float, default=60.0, help="length of the rest in `rest`")
     parser.add_argument("--replicas", type=int, default=10, help="replicas in `replicas`")
     parser.add_argument("--rate", type=float, default=50.0, help="questions a second in `replicas`")
@@ -84,13 +84,13 @@ async def main() -> None:
     if "distant" in parts:
         await distant.main(args.questions, databases)
     if "burst" in parts:
-        await burst.main(args.burst, args.within, databases)
+        await burst.main(args.burst, args.within, databases, args.runs)
     if "stored" in parts:
         await stored.main(args.stored, args.questions, databases, args.plot)
     if "home" in parts:
         await home.main(args.stored, databases)
     if "exchange" in parts:
-        exchange.main(args.lines or [100_000], databases)
+        exchange.main(args.lines or [100_000], databases, args.runs)
     if "trained" in parts:
         await trained.main(args.trained)
     if "langsmith" in parts:

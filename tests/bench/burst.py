@@ -8,12 +8,13 @@ from collections.abc import Sequence
 
 from handlers.server.workers import ANSWERERS
 from tests.bench.workplace import (
-    PERCENTILES_HEADER,
     BenchWorkspace,
+    Figures,
     RunningProgram,
+    TimedSockets,
     create_database,
     open_workspace,
-    percentiles,
+    print_figures,
     print_line,
     run_bot,
     run_program,
@@ -24,7 +25,7 @@ PRESS_INTERVAL = 0.5
 
 
 class MemoryMonitor:
-    """A monitor of a program's memory. Its text has three columns: megabytes at the start, at the peak, and now."""
+    """A monitor of a program's memory."""
 
     def __init__(self, program: RunningProgram) -> None:
         self._program = program
@@ -36,8 +37,10 @@ class MemoryMonitor:
             await asyncio.sleep(0.5)
             self._samples.append(self._program.megabytes)
 
-    def __str__(self) -> str:
-        return f"{self._samples[0]:8.0f} {max(self._samples):8.0f} {self._samples[-1]:8.0f}"
+    def figures(self) -> dict[str, float]:
+        """Return megabytes at the start, at the peak, and at the end."""
+        first, *_, last = self._samples
+        return {"MB at the start": first, "MB at most": max(self._samples), "MB at the end": last}
 
 
 async def wait_for_answers(workspace: BenchWorkspace, questions: int) -> None:
@@ -83,28 +86,45 @@ async def flood(
     return rate, memory
 
 
-async def main(questions: int, within: float, databases: Sequence[str]) -> None:
-    """Print the table."""
-    limit = ANSWERERS / MODEL_SECONDS
-    print_line(
-        f"{questions} questions within {within:g} s, a model that takes {MODEL_SECONDS:g} s, {ANSWERERS} at a time"
-    )
-    head = f"{'ack':<16} {PERCENTILES_HEADER} {'> 3 s':>6}  press {PERCENTILES_HEADER} {'> 3 s':>6}"
-    print_line(f"{head} {'per s':>9} {'of limit':>8} {'MB start':>8} {'peak':>8} {'end':>8}")
+async def ask_bare(questions: int, within: float) -> Figures:
+    """Ask the handler that does nothing but answer."""
     with tempfile.TemporaryDirectory() as folder:
         async with open_workspace() as (workspace, env), run_program(env, folder, "tests.bench.bare"):
             workspace.say("Is anybody there?")
             await ask(workspace, questions, within)
             await wait_for_answers(workspace, questions)
-            acks = percentiles(workspace.timed.seconds["asked"])
-            print_line(f"{'bare, no model':<16} {acks} {workspace.timed.late['asked']:6}")
-    for kind in databases:
-        with tempfile.TemporaryDirectory() as folder:
-            url = create_database(kind, folder)
-            async with open_workspace(MODEL_SECONDS) as (workspace, env), run_bot(env, folder, url) as program:
-                rate, memory = await flood(workspace, program, questions, within)
-        seconds, late = workspace.timed.seconds, workspace.timed.late
-        acks = f"{percentiles(seconds['asked'])} {late['asked']:6}"
-        presses = f"{percentiles(seconds['pressed'])} {late['pressed']:6}"
-        print_line(f"{kind:<16} {acks}        {presses} {rate:9.1f} {rate / limit:8.0%} {memory}")
+    return timed_figures("ack", workspace.timed, "asked")
+
+
+async def ask_bot(questions: int, within: float, kind: str) -> Figures:
+    """Ask the whole bot on a new database."""
+    with tempfile.TemporaryDirectory() as folder:
+        url = create_database(kind, folder)
+        async with open_workspace(MODEL_SECONDS) as (workspace, env), run_bot(env, folder, url) as program:
+            rate, memory = await flood(workspace, program, questions, within)
+    figures = {"answers a second": rate, "% of the model's limit": 100 * rate * MODEL_SECONDS / ANSWERERS}
+    acks, presses = timed_figures("ack", workspace.timed, "asked"), timed_figures("press", workspace.timed, "pressed")
+    return {**acks, **presses, **figures, **memory.figures()}
+
+
+def timed_figures(name: str, timed: TimedSockets, kind: str) -> Figures:
+    """Return the figures of one kind of request: in milliseconds, and how many were acked too late for Slack."""
+    ranked = sorted(timed.seconds[kind])
+    places = {"p50": len(ranked) // 2, "p99": int(len(ranked) * 0.99), "longest": -1}
+    figures = {f"{name} {figure}, ms": ranked[place] * 1000 for figure, place in places.items()}
+    return figures | {f"{name} later than 3 s": timed.late[kind]}
+
+
+async def main(questions: int, within: float, databases: Sequence[str], runs: int) -> None:
+    """Print the table."""
+    print_line(
+        f"{questions} questions within {within:g} s, a model that takes {MODEL_SECONDS:g} s, {ANSWERERS} at a time"
+    )
+    print_line(f"{runs} runs of each in turns: the median, and the range")
+    found: dict[str, list[Figures]] = {}
+    for _ in range(runs):
+        found.setdefault("bare, no model", []).append(await ask_bare(questions, within))
+        for kind in databases:
+            found.setdefault(kind, []).append(await ask_bot(questions, within, kind))
+    print_figures(found)
     print_line()

@@ -61,5 +61,6 @@ async def main(questions: int, databases: Sequence[str]) -> None:
             print_line(f"{name:<34} {meter} {lines[name].connections:12}")
         bare = meters["bare handler that asks and posts"]
         for kind in databases:
-            print_line(f"{kind}: {meters[kind].median / bare.median:.2f} times the bare handler's median answer")
+            ratios = meters[kind].ratios(bare, "answered", 2)
+            print_line(f"{kind}: {ratios} times the bare handler's median answer")
     print_line()

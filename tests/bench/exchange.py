@@ -16,7 +16,7 @@ from typing import NamedTuple
 from bot.domain.dataset import group_of
 from tests.bench.neighbours import make_questions
 from tests.bench.stored import CATEGORIES
-from tests.bench.workplace import create_database, print_line
+from tests.bench.workplace import Figures, create_database, print_figures, print_line
 from tests.loop.program import ROOT
 
 PLAIN_LOOP = """
@@ -49,9 +49,6 @@ class Cost(NamedTuple):
     megabytes: float
     """Its largest resident memory, in units of 1,000,000 bytes."""
 
-    def __str__(self) -> str:
-        return f"{self.processor:9.1f} {self.megabytes:6.0f}"
-
 
 def cost_of(command: Sequence[str], env: Mapping[str, str], folder: str) -> Cost:
     """Run a program to its end and return what it took.
@@ -76,8 +73,8 @@ def write_questions(file: Path, count: int) -> None:
             writer.writerow((text, CATEGORIES[int(group_of(wording)[:8], 16) % len(CATEGORIES)]))
 
 
-def measure(lines: int, kind: str) -> None:
-    """Import a file, export twice, and print what each took."""
+def measure(lines: int, kind: str) -> Figures:
+    """Import a file twice, export twice, and return what each took."""
     with tempfile.TemporaryDirectory() as folder:
         url = create_database(kind, folder)
         env = {
@@ -97,14 +94,21 @@ def measure(lines: int, kind: str) -> None:
             prompt = (ROOT / "prompts" / "en" / "system.md").read_text(encoding="utf-8")
             database = url.removeprefix("sqlite:///")
             parts["plain loop"] = (sys.executable, "-c", PLAIN_LOOP, database, prompt, str(Path(folder, "plain.jsonl")))
-        for name, command in parts.items():
-            print_line(f"{kind:<10} {lines:9,} {name:<13} {cost_of(command, env, folder)}")
+        costs = {name: cost_of(command, env, folder) for name, command in parts.items()}
+    figures = {f"{name}, processor s": cost.processor for name, cost in costs.items()}
+    figures |= {f"{name}, MB": cost.megabytes for name, cost in costs.items()}
+    if loop := costs.get("plain loop"):
+        figures["export, in plain loops"] = costs["export"].processor / loop.processor
+    return figures
 
 
-def main(counts: Sequence[int], databases: Sequence[str]) -> None:
-    """Print the table."""
-    print_line(f"{'database':<10} {'lines':>9} {'':<13} processor s     MB")
-    for kind in databases:
-        for count in counts:
-            measure(count, kind)
-    print_line()
+def main(counts: Sequence[int], databases: Sequence[str], runs: int) -> None:
+    """Print a table for each number of lines."""
+    for count in counts:
+        print_line(f"{count:,} lines; {runs} runs of each in turns: the median, and the range")
+        found: dict[str, list[Figures]] = {}
+        for _ in range(runs):
+            for kind in databases:
+                found.setdefault(kind, []).append(measure(count, kind))
+        print_figures(found)
+        print_line()

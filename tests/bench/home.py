@@ -1,7 +1,7 @@
 """What App Home and the status read from a database with very many questions.
 
-Each read is printed with this process's seconds of the processor. In brackets are the seconds of the clock, in which a
-PostgreSQL server works, too. The reads that build the index of rows at a start are printed apart.
+Each read is printed with this process's seconds of the processor, and with those of the clock, in which a PostgreSQL
+server works, too. The reads that build the index of rows at a start are printed apart.
 """
 
 import tempfile
@@ -16,9 +16,9 @@ from bot.finetunes.glancing import Glancing
 from bot.ports import Store
 from bot.settings import Settings
 from tests.bench.stored import fill
-from tests.bench.workplace import create_database, print_line
+from tests.bench.workplace import create_database, median_and_range, print_line
 
-READS = 3
+READS = 5
 
 
 async def measure(url: str) -> None:
@@ -55,12 +55,15 @@ async def _print(name: str, read: Callable[[], Awaitable[object]], times: int = 
         processor, clock = time.process_time(), time.perf_counter()
         await read()
         took.append((time.process_time() - processor, time.perf_counter() - clock))
-    print_line(f"  {name:<28} {'  '.join(f'{processor:5.2f} ({clock:5.2f})' for processor, clock in took)}")
+    print_line(
+        f"  {name:<28} {'  '.join(f'{median_and_range(seconds, 2):>22}' for seconds in zip(*took, strict=True))}"
+    )
 
 
 async def main(stored: int, databases: Sequence[str]) -> None:
     """Print the tables."""
-    print_line(f"{stored:,} questions; seconds of the processor (and of the clock), reads in turn")
+    print_line(f"{stored:,} questions; medians and ranges of {READS} reads in turn")
+    print_line(f"  {'':<28} {'processor, s':>22}  {'clock, s':>22}")
     for kind in databases:
         with tempfile.TemporaryDirectory() as folder:
             url = create_database(kind, folder)

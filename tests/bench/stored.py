@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from matplotlib.figure import Figure
 from sqlalchemy import insert, text
@@ -20,11 +21,14 @@ from bot.settings import Settings
 from storage.database import Database
 from storage.tables import rows
 from tests.bench.neighbours import make_questions
+from tests.bench.start import wait_for_rest
 from tests.bench.sustained import Meter, measure_in_turns, warm_up
 from tests.bench.workplace import (
     PERCENTILES_HEADER,
     BenchWorkspace,
+    RunningProgram,
     create_database,
+    median_and_range,
     open_workspace,
     percentiles,
     print_line,
@@ -35,6 +39,7 @@ FEW = 1_000
 SETTLED_EVERY = 10
 """Every tenth stored question is settled: it has a correction and a row."""
 PRESSES = 50
+TURNS = 5
 CATEGORIES = ("labor", "hr", "general_affairs", "accounting", "it", "other")
 
 NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :count) "
@@ -103,26 +108,40 @@ async def _insert_rows(connection: AsyncConnection, count: int) -> None:
     await connection.execute(insert(rows), values)
 
 
+class Started(NamedTuple):
+    """One start of a bot."""
+
+    seconds: float
+    """From its start until it was connected."""
+    rest: float
+    """Its memory in megabytes, once what a start does in the background is done."""
+
+
 class Setup:
-    """A bot on a database with `stored` questions. `start`: seconds from the bot's start until it was connected."""
+    """A bot on a database with `stored` questions, started TURNS times."""
 
-    HEADER = f"{'stored':>11} {'start s':>8} {Meter.HEADER}   press {PERCENTILES_HEADER} {'status ms':>10} {'MB':>6}"
+    HEADER = (
+        f"{'stored':>11} {'start s':>18} {'MB at rest':>18} {Meter.HEADER}   press {PERCENTILES_HEADER} "
+        f"{'status s':>18} {'MB':>6}"
+    )
 
-    def __init__(self, stored: int, start: float, meter: Meter) -> None:
+    def __init__(self, stored: int, starts: Sequence[Started], meter: Meter) -> None:
         self.stored = stored
-        self.start = start
+        self.starts = starts
         self.meter = meter
-        self.status = self.memory = 0.0
+        self.status: list[float] = []
+        self.memory = 0.0
 
     async def measure_presses_and_status(self) -> None:
-        """Confirm up to PRESSES answers, one after the other, then run `/finetune status` once."""
+        """Confirm up to PRESSES answers, one after the other, then run `/finetune status` TURNS times."""
         workspace = self.meter.workspace
         workspace.reset_times()
         for ts in list(workspace.answers)[:PRESSES]:
             await workspace.agree(ts)
-        started = time.perf_counter()
-        await _ask_for_status(workspace)
-        self.status = time.perf_counter() - started
+        for _ in range(TURNS):
+            started = time.perf_counter()
+            await _ask_for_status(workspace)
+            self.status.append(time.perf_counter() - started)
         self.memory = self.meter.program.megabytes
 
     @property
@@ -138,13 +157,16 @@ class Setup:
 
     def __str__(self) -> str:
         presses = percentiles(self.meter.workspace.timed.seconds["pressed"])
-        costs = f"{self.start:8.1f} {self.meter}         {presses}"
-        return f"{self.stored:11,} {costs} {self.status * 1000:10.0f} {self.memory:6.0f}"
+        start = median_and_range([one.seconds for one in self.starts])
+        rest = median_and_range([one.rest for one in self.starts], 0)
+        costs = f"{start:>18} {rest:>18} {self.meter}         {presses}"
+        return f"{self.stored:11,} {costs} {median_and_range(self.status, 2):>18} {self.memory:6.0f}"
 
 
 async def _ask_for_status(workspace: BenchWorkspace) -> None:
     """Send `/finetune status` and wait for the answer."""
     channel = workspace.sample.ops.id
+    workspace.board.ephemerals.pop(channel, None)
     await interactions.command(workspace, workspace.people.admin, channel, "/finetune status")
     async with asyncio.timeout(120):
         while not workspace.board.ephemerals.get(channel):  # noqa: ASYNC110 - another process answers
@@ -160,10 +182,23 @@ async def open_setup(kind: str, stored: int) -> AsyncIterator[Setup]:
         await fill(url, stored)
         print_line(f"{'':8} stored {stored:,} questions in {kind} within {time.perf_counter() - started:.0f} s")
         async with open_workspace() as (workspace, env):
-            started = time.perf_counter()
-            async with run_bot(env, folder, url) as program:
-                start = time.perf_counter() - started
-                yield Setup(stored, start, await warm_up(workspace, program))
+            starts: list[Started] = []
+            for _ in range(TURNS - 1):
+                async with _start(env, folder, url, starts):
+                    pass
+            async with _start(env, folder, url, starts) as program:
+                yield Setup(stored, starts, await warm_up(workspace, program))
+
+
+@asynccontextmanager
+async def _start(env: dict[str, str], folder: str, url: str, starts: list[Started]) -> AsyncIterator[RunningProgram]:
+    """Run a bot, and note how it started."""
+    started = time.perf_counter()
+    async with run_bot(env, folder, url) as program:
+        seconds = time.perf_counter() - started
+        await wait_for_rest(program)
+        starts.append(Started(seconds, program.megabytes))
+        yield program
 
 
 def plot(setups: Mapping[str, Sequence[Setup]], file: Path) -> None:
@@ -171,9 +206,9 @@ def plot(setups: Mapping[str, Sequence[Setup]], file: Path) -> None:
     drawn: dict[str, Callable[[Setup], float]] = {
         "processor a question, ms": lambda setup: setup.meter.cpu * 1000,
         "median press, ms": lambda setup: setup.median_press * 1000,
-        "status, s": lambda setup: setup.status,
-        "start, s": lambda setup: setup.start,
-        "memory, MB": lambda setup: setup.memory,
+        "status, s": lambda setup: statistics.median(setup.status),
+        "start, s": lambda setup: statistics.median(one.seconds for one in setup.starts),
+        "memory at rest, MB": lambda setup: statistics.median(one.rest for one in setup.starts),
     }
     figure = Figure(figsize=(12, 2.8), dpi=100, layout="constrained")
     for axes, (name, value) in zip(figure.subplots(1, len(drawn)), drawn.items(), strict=True):
@@ -202,10 +237,10 @@ async def main(stored: int, questions: int, databases: Sequence[str], picture: P
                 await setup.measure_presses_and_status()
                 print_line(f"{kind:<10} {setup}")
             few, *_, many = setups[kind]
-            cpu, wall = many.meter.cpu / few.meter.cpu, many.meter.seconds / few.meter.seconds
+            cpu, wall = many.meter.ratios(few.meter, "cpu", 2), many.meter.ratios(few.meter, "seconds", 2)
             press = many.mean_press / few.mean_press
             print_line(
-                f"{'':<10} {cpu:.2f} times the processor time, {wall:.2f} times the wall-clock time, "
+                f"{'':<10} {cpu} times the processor time, {wall} times the wall-clock time, "
                 f"{press:.2f} times the time of a press"
             )
     if picture:

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from typing import NamedTuple, Self
 
 from tests.bench.proxied import ProxiedProgram, run_litellm
 from tests.bench.workplace import (
@@ -14,6 +15,7 @@ from tests.bench.workplace import (
     BenchWorkspace,
     RunningProgram,
     create_database,
+    median_and_range,
     open_workspace,
     percentiles,
     print_line,
@@ -27,6 +29,17 @@ ROUNDS = 5
 PRESSES = 100
 
 
+class Round(NamedTuple):
+    """What the questions of one turn cost, in seconds."""
+
+    cpu: float
+    """Of the processor, per question."""
+    seconds: float
+    """Of the clock, per question."""
+    answered: float
+    """From a question to its answer, the median."""
+
+
 class Meter:
     """A client that asks a program questions, CONCURRENCY at a time, and adds up their cost."""
 
@@ -36,15 +49,16 @@ class Meter:
         self.workspace = workspace
         self.program = program
         self._answer_seconds: list[float] = []
-        self._total_seconds = self._total_cpu = 0.0
+        self.rounds: list[Round] = []
         self._numbers = itertools.count()
 
     async def run_round(self, questions: int) -> None:
         gate = asyncio.Semaphore(CONCURRENCY)
-        started, cpu = time.perf_counter(), self.program.cpu_seconds
+        started, cpu, before = time.perf_counter(), self.program.cpu_seconds, len(self._answer_seconds)
         await asyncio.gather(*(self._ask(gate) for _ in range(questions)))
-        self._total_seconds += time.perf_counter() - started
-        self._total_cpu += self.program.cpu_seconds - cpu
+        seconds, cpu = time.perf_counter() - started, self.program.cpu_seconds - cpu
+        answered = statistics.median(self._answer_seconds[before:])
+        self.rounds.append(Round(cpu / questions, seconds / questions, answered))
 
     async def _ask(self, gate: asyncio.Semaphore) -> None:
         async with gate:
@@ -53,22 +67,18 @@ class Meter:
             self._answer_seconds.append(time.perf_counter() - started)
 
     @property
-    def seconds(self) -> float:
-        """Wall-clock seconds per question."""
-        return self._total_seconds / len(self._answer_seconds)
-
-    @property
-    def median(self) -> float:
-        """Median seconds from a question to its answer."""
-        return statistics.median(self._answer_seconds)
-
-    @property
     def cpu(self) -> float:
-        """Processor seconds per question."""
-        return self._total_cpu / len(self._answer_seconds)
+        """Processor seconds per question, the median of all turns."""
+        return statistics.median(one.cpu for one in self.rounds)
+
+    def ratios(self, other: Self, figure: str, digits: int = 1) -> str:
+        """Return how many times the other's a figure of `Round` is, as the median of all turns."""
+        both = zip(self.rounds, other.rounds, strict=True)
+        return median_and_range([getattr(ours, figure) / getattr(theirs, figure) for ours, theirs in both], digits)
 
     def __str__(self) -> str:
-        return f"{1 / self.seconds:9.0f} {self.cpu * 1000:8.2f} {percentiles(self._answer_seconds)}"
+        per_second = 1 / statistics.median(one.seconds for one in self.rounds)
+        return f"{per_second:9.0f} {self.cpu * 1000:8.2f} {percentiles(self._answer_seconds)}"
 
 
 async def warm_up(workspace: BenchWorkspace, program: RunningProgram) -> Meter:
@@ -139,7 +149,7 @@ async def main(questions: int, databases: Sequence[str], *, through_proxy: bool 
         else:
             print_line(f"{name:<34} {meter}")
     for kind in databases:
-        cpu = " and ".join(f"{meters[kind].cpu / bare.cpu:.1f}" for bare in bare_meters)
-        wall = " and ".join(f"{meters[kind].seconds / bare.seconds:.1f}" for bare in bare_meters)
+        cpu = " and ".join(meters[kind].ratios(bare, "cpu") for bare in bare_meters)
+        wall = " and ".join(meters[kind].ratios(bare, "seconds") for bare in bare_meters)
         print_line(f"{kind}: {cpu} times the processor time of the bare handlers, {wall} times the wall-clock time")
     print_line()

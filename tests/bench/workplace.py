@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import statistics
 import sys
 import time
 from collections import Counter, defaultdict
@@ -26,6 +27,10 @@ from tests.kits.postgres import make_database
 MANIFEST = yaml.safe_load((ROOT / "manifest.yml").read_text(encoding="utf-8"))
 CHAT = "POST /v1/chat/completions"
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+Figures = Mapping[str, float]
+"""What was measured in one run, by name."""
 
 
 class TimedSockets(SocketMode):
@@ -242,6 +247,22 @@ def percentiles(seconds: Sequence[float]) -> str:
     ranked = sorted(seconds)
     figures = (ranked[len(ranked) // 2], ranked[int(len(ranked) * 0.99)], ranked[-1])
     return " ".join(f"{figure * 1000:8.1f}" for figure in figures)
+
+
+def median_and_range(values: Sequence[float], digits: int = 1) -> str:
+    """Return a figure of several turns as text: the median, with the lowest and the highest in brackets."""
+    low, median, high = (f"{value:.{digits}f}" for value in (min(values), statistics.median(values), max(values)))
+    return f"{median} ({low} to {high})"
+
+
+def print_figures(found: Mapping[str, Sequence[Figures]]) -> None:
+    """Print a line for each figure and a column for each program, with the median and the range of its runs."""
+    names = {name: None for runs in found.values() for name in runs[0]}
+    print_line(f"{'':<28} " + " ".join(f"{program:>24}" for program in found))
+    for name in names:
+        values = [[run[name] for run in runs if name in run] for runs in found.values()]
+        cells = [median_and_range(one, 0 if min(one) >= 100 else 2) if one else "–" for one in values]
+        print_line(f"{name:<28} " + " ".join(f"{cell:>24}" for cell in cells))
 
 
 PERCENTILES_HEADER = f"{'p50 ms':>8} {'p99 ms':>8} {'max ms':>8}"
