@@ -3,7 +3,7 @@
 from collections import Counter
 from datetime import datetime
 
-from sqlalchemy import bindparam, case, exists, func, insert, select
+from sqlalchemy import bindparam, case, exists, func, insert, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.correction import Correction, CorrectionKind
@@ -16,6 +16,8 @@ _OF_QUESTION = select(corrections).where(corrections.c.question_id == bindparam(
 
 
 _LATER = corrections.alias()
+_AGAIN = select(_LATER.c.question_id).where(_LATER.c.seq > literal_column("1"))
+"""Questions with more than one correction. A partial index has this condition, with its number as it stands here."""
 _IS_NEWEST = ~exists().where(_LATER.c.question_id == corrections.c.question_id, _LATER.c.seq > corrections.c.seq)
 
 
@@ -68,6 +70,7 @@ class SqlCorrections:
         agreed = (
             select(rows.c.id)
             .join(corrections, corrections.c.question_id == rows.c.id)
+            .where(rows.c.id.in_(_AGAIN))
             .where(rows.c.split == Split.HELD_OUT.value, rows.c.withdrawn_at.is_(None), sent_row())
             .where(corrections.c.kind != CorrectionKind.UNDO.value, corrections.c.category == rows.c.category)
             .group_by(rows.c.id)
@@ -123,6 +126,7 @@ class SqlCorrections:
         query = (
             select(earlier.c.category, later.c.category, func.count())
             .join(later, (later.c.question_id == earlier.c.question_id) & (later.c.seq == earlier.c.seq + 1))
+            .where(earlier.c.question_id.in_(_AGAIN))
             .where(earlier.c.kind != CorrectionKind.UNDO.value, later.c.kind != CorrectionKind.UNDO.value)
             .join(questions, questions.c.id == earlier.c.question_id)
             .where(sent_question())

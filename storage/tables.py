@@ -354,6 +354,12 @@ corrections = Table(
     Index(None, "by", "at"),
 )
 
+# Those after the first, which few questions have: where people disagree or agree is told by them alone.
+_AGAIN = text("seq > 1")
+Index(
+    "ix_corrections_again", corrections.c.question_id, corrections.c.seq, sqlite_where=_AGAIN, postgresql_where=_AGAIN
+)
+
 # Marks of staff on the review queue that settle no question: `key` is a question's or a conflict's.
 review_marks = Table(
     "review_marks",
@@ -412,10 +418,16 @@ rows = Table(
     # The last change of any kind. An index in memory reads the rows that changed since its last read.
     Column("touched_at", Moment, nullable=False),
     Column("audience", Text, nullable=False, server_default="unknown"),
-    Index(None, "group"),
+    # By group, and whatever decides if a row counts: so no text is read to count the rows of many groups.
+    Index("ix_rows_of_groups", "group", "split", "withdrawn_at", "audience", "channel", "settled_at", "id"),
     Index(None, "touched_at", "id"),
     # How many rows a person settled on a day, for each row that would answer.
     Index(None, "by", "settled_at"),
+    # The same by what the status counts, in the order of its groups: so nothing is sorted, either.
+    Index(
+        *("ix_rows_counted", "category", "split", "source", "by"),
+        *("withdrawn_at", "audience", "channel", "settled_at", "id"),
+    ),
     # A deleted message is looked for by its place.
     Index(None, "channel", "ts"),
 )

@@ -1,15 +1,20 @@
 """Counts of dataset rows by person, day and use, made where the rows are stored."""
 
+import json
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
+    JSON,
     ColumnElement,
     Select,
+    Text,
     and_,
-    case,
+    any_,
+    cast,
     exists,
     false,
     func,
@@ -28,12 +33,13 @@ from bot.domain.tally import BriefRow, Counted, Kind
 from storage.audiences import sent_row
 from storage.tables import finetune_rows, looks, rows
 
-GROUPS_AT_ONCE = 2_000
+GROUPS_AT_ONCE = 20_000
 
 _COUNTS = and_(rows.c.withdrawn_at.is_(None), sent_row())
 _SETTLED = and_(_COUNTS, rows.c.source != Source.IMPORT.value)
 _LOOKED_AT = and_(looks.c.row_id == rows.c.id, looks.c.settled_at == rows.c.settled_at)
-_LEFT_OUT = exists().where(_LOOKED_AT, looks.c.keep == false())
+_IS_LEFT_OUT = looks.c.keep == false()
+_LEFT_OUT = exists().where(_LOOKED_AT, _IS_LEFT_OUT)
 SURELY_PUBLIC = and_(
     rows.c.audience == Audience.PUBLIC.value, func.substr(func.coalesce(rows.c.channel, ""), 1, 1) != "D"
 )
@@ -50,23 +56,28 @@ class SqlTallies:
         self._connection = connection
 
     async def kinds(self, finetune: Finetune | None) -> dict[Kind, int]:
-        settler = case((rows.c.source != Source.IMPORT.value, rows.c.by)).label("settler")
-        learned, public = _learned(finetune).label("learned"), SURELY_PUBLIC.label("public")
-        each = select(rows.c.category, rows.c.split, settler, learned, public).where(_COUNTS).subquery()
-        query = select(each, func.count()).group_by(*each.c)
-        return {
-            Kind(category, Split(split), person, Counted(bool(known), bool(readable))): n
-            for category, split, person, known, readable, n in await self._connection.execute(query)
-        }
+        # Groups have no more than columns, in the order of an index: so nothing is sorted.
+        columns = (rows.c.category, rows.c.split, rows.c.source, rows.c.by)
+        query = select(*columns, *_sums(finetune)).where(_COUNTS).group_by(*columns)
+        found: Counter[Kind] = Counter()
+        for category, split, source, by, *sums in await self._connection.execute(query):
+            settler = None if source == Source.IMPORT.value else by
+            for counted, number in _counted(sums).items():
+                found[Kind(category, Split(split), settler, counted)] += number
+        return found
 
     async def settled_days(self) -> dict[str, dict[date, int]]:
-        utc = self._connection.dialect.name == "sqlite"
-        day = func.date(rows.c.settled_at if utc else func.timezone(literal_column("'UTC'"), rows.c.settled_at))
-        query = select(rows.c.by, day, func.count()).where(_SETTLED, ~_LEFT_OUT).group_by(rows.c.by, day)
-        found: dict[str, dict[date, int]] = {}
+        moment = rows.c.settled_at
+        on_sqlite = self._connection.dialect.name == "sqlite"
+        day = func.substr(moment, 1, 10) if on_sqlite else func.date(func.timezone(literal_column("'UTC'"), moment))
+        query = select(rows.c.by, day, func.count()).where(_SETTLED).group_by(rows.c.by, day)
+        found: dict[str, Counter[date]] = {}
         for person, when, n in await self._connection.execute(query):
-            found.setdefault(person, {})[date.fromisoformat(str(when))] = n
-        return found
+            found.setdefault(person, Counter())[date.fromisoformat(str(when))] = n
+        # Those that are left out are few. To look for a decision about each row would take as long as all the rest.
+        for person, when, n in await self._connection.execute(query.join(looks, _LOOKED_AT).where(_IS_LEFT_OUT)):
+            found[person] -= Counter({date.fromisoformat(str(when)): n})
+        return {person: dict(days) for person, days in found.items() if days}
 
     async def settlements(self, person: str) -> list[Settlement]:
         decided = exists().where(_LOOKED_AT)
@@ -74,7 +85,7 @@ class SqlTallies:
         return [Settlement(row_id, at, bool(seen)) for row_id, at, seen in await self._connection.execute(query)]
 
     async def left_out(self) -> frozenset[str]:
-        query = select(rows.c.id).join(looks, _LOOKED_AT).where(_COUNTS, looks.c.keep == false())
+        query = select(rows.c.id).join(looks, _LOOKED_AT).where(_COUNTS, _IS_LEFT_OUT)
         return frozenset((await self._connection.execute(query)).scalars())
 
     async def untrusted(self, some: Collection[Row]) -> set[str]:
@@ -117,15 +128,21 @@ class SqlTallies:
     async def in_groups_counted(
         self, split: Split, groups: Collection[str], finetune: Finetune | None
     ) -> Counter[Counted]:
-        listed, found = sorted(groups), Counter[Counted]()
-        learned, public = _learned(finetune).label("learned"), SURELY_PUBLIC.label("public")
+        listed, found = sorted({*groups}), Counter[Counted]()
         for start in range(0, len(listed), GROUPS_AT_ONCE):
-            here = rows.c.group.in_(listed[start : start + GROUPS_AT_ONCE])
-            each = select(learned, public).where(_COUNTS, rows.c.split == split.value, here).subquery()
-            query = select(each, func.count()).group_by(*each.c)
-            for known, readable, n in await self._connection.execute(query):
-                found[Counted(bool(known), bool(readable))] += n
+            here = self._among(rows.c.group, listed[start : start + GROUPS_AT_ONCE])
+            query = select(*_sums(finetune)).where(_COUNTS, rows.c.split == split.value, here)
+            found += _counted((await self._connection.execute(query)).one())
         return found
+
+    def _among(self, column: ColumnElement[str], values: Sequence[str]) -> ColumnElement[bool]:
+        """Return the condition that a column has one of many values, which are sent as one: so it is compiled once."""
+        sent = literal(json.dumps(values), Text)
+        if self._connection.dialect.name == "sqlite":
+            return column.in_(select(func.json_each(sent).table_valued("value").c.value))
+        each = func.json_array_elements_text(cast(sent, JSON)).table_valued("value")
+        # Of an array PostgreSQL walks the index once, and of a subquery for each value.
+        return column == any_(func.array(select(each.c.value).scalar_subquery(), type_=ARRAY(Text)))
 
     async def _read(self, query: Select[Any]) -> list[BriefRow]:
         found = await self._connection.execute(query)
@@ -138,6 +155,25 @@ class SqlTallies:
 def _brief(split: Split, finetune: Finetune | None) -> Select[Any]:
     columns = (rows.c.id, rows.c.text, rows.c.group, rows.c.category, rows.c.settled_at)
     return select(*columns, _learned(finetune), SURELY_PUBLIC).where(_COUNTS, rows.c.split == split.value)
+
+
+def _sums(finetune: Finetune | None) -> tuple[ColumnElement[int], ...]:
+    """Return how many rows there are, how many are public, were learned from, and were without being public."""
+    learned, count = _learned(finetune), func.count()
+    return count, *(count.filter(flag) for flag in (SURELY_PUBLIC, learned, and_(~SURELY_PUBLIC, learned)))
+
+
+def _counted(sums: Sequence[int]) -> Counter[Counted]:
+    """Return the classes of rows whose `_sums` were read."""
+    every, public, learned, hidden = sums
+    return +Counter(
+        {
+            Counted(learned=True, public=True): learned - hidden,
+            Counted(learned=True, public=False): hidden,
+            Counted(learned=False, public=True): public - (learned - hidden),
+            Counted(learned=False, public=False): every - public - hidden,
+        }
+    )
 
 
 def _learned(finetune: Finetune | None) -> ColumnElement[bool]:

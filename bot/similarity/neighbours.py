@@ -209,7 +209,8 @@ class RowNeighbours:
 
     async def conflicts(self) -> list[Conflict]:
         async with self._fresh():
-            return sorted(set(self._clusters.contested().values()), key=lambda one: one.key)
+            found = {one.key: one for one in self._clusters.contested().values()}
+            return [found[key] for key in sorted(found)]
 
     async def cluster(self, group: str) -> list[str]:
         async with self._fresh():

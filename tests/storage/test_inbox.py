@@ -1,9 +1,8 @@
 import asyncio
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from sqlalchemy import event, insert, select, text
+from sqlalchemy import insert, select, text
 
 from bot.domain.audience import Audience
 from bot.domain.consent import Author
@@ -14,6 +13,7 @@ from storage.inbox import SqlInbox
 from storage.store import SqlStore
 from storage.tables import inbox
 from tests.kits.postgres import make_database
+from tests.storage.plans import plans_of
 from tests.storage.things import LEASE, NOW, arrival
 
 SECOND = timedelta(seconds=1)
@@ -209,19 +209,11 @@ async def test_claim_does_not_read_ended_arrivals(database: Database, store: Sto
     old = {"arrival": {}, "received_at": NOW, "due_at": NOW, "attempts": 1, "ending": "answered"}
     async with database.begin() as connection:
         await connection.execute(insert(inbox), [{"event_id": f"old{n}", **old} for n in range(3000)])
-        await connection.execute(text("ANALYZE"))
-    statements: list[tuple[str, dict[str, Any]]] = []
-
-    def record(_connection: object, _cursor: object, statement: str, parameters: dict[str, Any], *_: object) -> None:
-        statements.append((statement, parameters))
-
     async with database.begin() as connection:
-        event.listen(connection.sync_connection, "before_cursor_execute", record)
-        assert await SqlInbox(connection).claim("w1", NOW, LEASE) is None
-        [(statement, parameters)] = statements
-        explain = "EXPLAIN QUERY PLAN " if connection.dialect.name == "sqlite" else "EXPLAIN "
-        plan = await connection.run_sync(lambda one: one.exec_driver_sql(explain + statement, parameters).all())
-    assert "ix_inbox_open" in str(plan)
+        claiming = SqlInbox(connection)
+        assert await claiming.claim("w1", NOW, LEASE) is None
+        [plan] = await plans_of(connection, lambda: claiming.claim("w1", NOW, LEASE))
+    assert "ix_inbox_open" in plan
 
 
 async def test_holder_may_renew_its_lease(store: Store) -> None:

@@ -1,9 +1,7 @@
 from datetime import datetime, timedelta, timezone
-from functools import partial
-from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, insert, text
+from sqlalchemy import insert
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from bot.domain.audience import Audience
@@ -17,6 +15,7 @@ from bot.ports import Store
 from storage.database import Database
 from storage.store import SqlTransaction
 from storage.tables import questions, verdicts
+from tests.storage.plans import plans_of
 from tests.storage.things import NOW, add_answered_question, correction, question, row, verdict
 
 
@@ -294,10 +293,6 @@ async def test_dropped_second_question_may_return(store: Store) -> None:
         assert len(await tx.questions.waiting(9)) == 2
 
 
-def plan_of(connection: Connection, statement: str, parameters: Any) -> str:
-    return str(connection.exec_driver_sql(statement, parameters).all())
-
-
 async def test_waiting_questions_are_found_without_reading_all_answers(database: Database) -> None:
     async with database.begin() as connection:
         transaction = SqlTransaction(connection)
@@ -307,16 +302,7 @@ async def test_waiting_questions_are_found_without_reading_all_answers(database:
         await connection.execute(insert(questions), [asked | {"id": f"o{n}", "ts": f"o{n}"} for n in range(3000)])
         many = [answered | {"id": f"o{n}", "question_id": f"o{n}"} for n in range(3000)]
         await connection.execute(insert(verdicts), many)
-        await connection.execute(text("ANALYZE"))
-        statements: list[tuple[str, Any]] = []
-
-        def record(_connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
-            statements.append((statement, parameters))
-
-        event.listen(connection.sync_connection, "before_cursor_execute", record)
         assert len(await transaction.questions.waiting(10)) == 10
-        explain = "EXPLAIN QUERY PLAN " if connection.dialect.name == "sqlite" else "EXPLAIN "
-        for statement, parameters in [*statements]:
-            plan = await connection.run_sync(partial(plan_of, statement=explain + statement, parameters=parameters))
+        for plan in await plans_of(connection, lambda: transaction.questions.waiting(10)):
             assert "Seq Scan on verdicts" not in plan
             assert "SCAN verdicts" not in plan

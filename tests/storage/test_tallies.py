@@ -14,7 +14,11 @@ from bot.domain.finetune import Finetune
 from bot.domain.shares import Look, WhyAside, set_aside
 from bot.domain.tally import Counted, count_usable, settlers_of
 from bot.ports import Store
+from storage import tallies
+from storage.database import Database
+from storage.store import SqlTransaction
 from tests.kits.fakes import StepClock
+from tests.storage.plans import plans_of
 from tests.storage.things import NOW, PROMPT, finetune, manifest, row
 
 PEOPLE = {"UA": 120, "UB": 30, "UC": 25, "UD": 5}
@@ -117,3 +121,28 @@ async def test_looking_leaves_nothing_waiting(store: Store) -> None:
     async with store.snapshot() as tx:
         assert set_aside(every, await tx.looks.all()).people == {}
     assert (await guarding.look()).people == {}
+
+
+async def test_status_counts_without_reading_texts(database: Database) -> None:
+    many = [row(f"r{n}").model_copy(update={"group": f"g{n}", "text": "How many days? " * 20}) for n in range(3000)]
+    async with database.begin() as connection:
+        transaction = SqlTransaction(connection)
+        await transaction.rows.put(*many)
+        groups = {one.group for one in many[::20]}
+        [kinds] = await plans_of(connection, lambda: transaction.rows.kinds(None))
+        [alone] = await plans_of(connection, lambda: transaction.rows.in_groups_counted(Split.TRAIN, groups, None))
+        assert "ix_rows_of_groups" in alone
+        assert "Seq Scan on rows" not in alone
+        if connection.dialect.name == "sqlite":  # PostgreSQL reads a table that was just written, and is not vacuumed
+            assert "COVERING INDEX ix_rows_counted" in kinds
+            assert "TEMP B-TREE" not in kinds
+
+
+async def test_groups_are_counted_some_at_a_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    every = await fill(store, random.Random(7))
+    groups = [one.group for one in every]
+    async with store.snapshot() as tx:
+        at_once = await tx.rows.in_groups_counted(Split.TRAIN, groups, trained())
+        monkeypatch.setattr(tallies, "GROUPS_AT_ONCE", 7)
+        assert await tx.rows.in_groups_counted(Split.TRAIN, groups, trained()) == at_once
+    assert at_once.total() == sum(one.split is Split.TRAIN for one in every)
