@@ -418,12 +418,12 @@ rows = Table(
     # The last change of any kind. An index in memory reads the rows that changed since its last read.
     Column("touched_at", Moment, nullable=False),
     Column("audience", Text, nullable=False, server_default="unknown"),
-    # By group, and whatever decides if a row counts: so no text is read to count the rows of many groups.
+    # Groups, then whatever decides if a row counts, so that counting rows of many groups reads no texts.
     Index("ix_rows_of_groups", "group", "split", "withdrawn_at", "audience", "channel", "settled_at", "id"),
     Index(None, "touched_at", "id"),
     # How many rows a person settled on a day, for each row that would answer.
     Index(None, "by", "settled_at"),
-    # The same by what the status counts, in the order of its groups: so nothing is sorted, either.
+    # What the status counts rows by, then whatever decides if a row counts, so that it neither reads texts nor sorts.
     Index(
         *("ix_rows_counted", "category", "split", "source", "by"),
         *("withdrawn_at", "audience", "channel", "settled_at", "id"),

@@ -34,6 +34,7 @@ from storage.audiences import sent_row
 from storage.tables import finetune_rows, looks, rows
 
 GROUPS_AT_ONCE = 20_000
+"""Most groups that one statement looks up."""
 
 _COUNTS = and_(rows.c.withdrawn_at.is_(None), sent_row())
 _SETTLED = and_(_COUNTS, rows.c.source != Source.IMPORT.value)
@@ -56,7 +57,7 @@ class SqlTallies:
         self._connection = connection
 
     async def kinds(self, finetune: Finetune | None) -> dict[Kind, int]:
-        # Groups have no more than columns, in the order of an index: so nothing is sorted.
+        # Grouped by plain columns in the order of an index, so that the database sorts nothing.
         columns = (rows.c.category, rows.c.split, rows.c.source, rows.c.by)
         query = select(*columns, *_sums(finetune)).where(_COUNTS).group_by(*columns)
         found: Counter[Kind] = Counter()
@@ -76,8 +77,10 @@ class SqlTallies:
             found.setdefault(person, Counter())[date.fromisoformat(str(when))] = n
         # Those that are left out are few. To look for a decision about each row would take as long as all the rest.
         for person, when, n in await self._connection.execute(query.join(looks, _LOOKED_AT).where(_IS_LEFT_OUT)):
-            found[person] -= Counter({date.fromisoformat(str(when)): n})
-        return {person: dict(days) for person, days in found.items() if days}
+            # A row may have been settled and left out since the first statement.
+            found.setdefault(person, Counter()).subtract({date.fromisoformat(str(when)): n})
+        positive = {person: dict(+days) for person, days in found.items()}
+        return {person: days for person, days in positive.items() if days}
 
     async def settlements(self, person: str) -> list[Settlement]:
         decided = exists().where(_LOOKED_AT)
