@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.forgetting import FORGOTTEN_CURSOR
@@ -24,6 +24,12 @@ DELETED_AT_ONCE = 4
 DROPPED_AT_ONCE = 32
 """Most pieces (8 MB) that one step of a forgetting deletes: answers and presses on SQLite wait for it."""
 
+_PIECES = (
+    select(files.c.data, files.c.sha256)
+    .where(files.c.name.in_(bindparam("names", expanding=True)))
+    .order_by(files.c.name)
+)
+
 
 class SqlIndexParts:
     """Parts of the index in the table `files`. They hold texts of rows, so whatever is forgotten takes all of them."""
@@ -34,9 +40,19 @@ class SqlIndexParts:
     async def get(self, maker: str) -> dict[str, bytes]:
         version, count = await self._head(maker)
         beginning = f"{INDEX}{maker}/{version}/"
-        query = select(files.c.name, files.c.data, files.c.sha256).where(files.c.name.startswith(beginning))
-        found = (await self._connection.execute(query.order_by(files.c.name))).all() if version else []
-        return await in_thread(_joined, beginning, found) if len(found) == count else {}
+        query = select(files.c.name).where(files.c.name.startswith(beginning)).order_by(files.c.name)
+        names = [*(await self._connection.execute(query)).scalars()] if version else []
+        if len(names) != count:
+            return {}
+        parts: dict[str, bytes] = {}
+        # One part after the other: of all together, the driver would hold a second copy, and PostgreSQL's a third one.
+        for part, pieces in groupby(names, lambda name: name.removeprefix(beginning).rpartition("/")[0]):
+            found = await self._connection.execute(_PIECES, {"names": [*pieces]})
+            joined = await in_thread(_joined, found.all())
+            if joined is None:
+                return {}
+            parts[part] = joined
+        return parts
 
     async def put(
         self, maker: str, version: str, pieces: Mapping[tuple[str, int], bytes | memoryview], forgotten: str | None
@@ -107,9 +123,8 @@ def _values(name: str, data: bytes | memoryview) -> dict[str, Any]:
     return {"name": name, "sha256": hashlib.sha256(data).hexdigest(), "data": data, "updated_at": func.now()}
 
 
-def _joined(beginning: str, found: Sequence[Any]) -> dict[str, bytes]:
-    """Return the parts by name, each joined from its pieces; none if any piece is damaged."""
+def _joined(found: Sequence[Any]) -> bytes | None:
+    """Return a part, joined from its pieces; None if any of them is damaged."""
     if any(hashlib.sha256(one.data).hexdigest() != one.sha256 for one in found):
-        return {}
-    parts = groupby(found, lambda one: one.name.removeprefix(beginning).rpartition("/")[0])
-    return {part: b"".join(one.data for one in pieces) for part, pieces in parts}
+        return None
+    return b"".join(one.data for one in found)
