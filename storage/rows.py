@@ -32,10 +32,7 @@ ROWS_IN_MEMORY = 1000
 
 _NAMES = tuple(Row.model_fields)
 _ALL_FIELDS = set(_NAMES)
-_KINDS: tuple[tuple[str, Mapping[str, object]], ...] = tuple(
-    (name, {one.value: one for one in kind})
-    for name, kind in (("split", Split), ("source", Source), ("audience", Audience))
-)
+_SPLITS, _SOURCES, _AUDIENCES = ({one.value: one for one in kind} for kind in (Split, Source, Audience))
 _FIELDS = [rows.c[name] for name in Row.model_fields]
 _NOT_WITHDRAWN = rows.c.withdrawn_at.is_(None)
 _COUNTS = and_(_NOT_WITHDRAWN, sent_row())
@@ -203,6 +200,7 @@ def _settled_anew(person: str, since: datetime | None = None) -> ColumnElement[b
 def _row(found: Sequence[Any]) -> Row:
     """Return the row whose fields come first in a record. An export reads every row, an import each one twice."""
     values = dict(zip(_NAMES, found, strict=False))
-    for name, kind in _KINDS:
-        values[name] = kind[values[name]]
+    values["split"] = _SPLITS[values["split"]]
+    values["source"] = _SOURCES[values["source"]]
+    values["audience"] = _AUDIENCES[values["audience"]]
     return Row.of_fields(values, _ALL_FIELDS)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from bot.domain.dataset import Export, Manifest, Row, lines_of
+from bot.domain.dataset import CHUNK_BYTES, Export, Manifest, Row, lines_of
 
 
 class FileWriter(Protocol):
@@ -62,7 +62,7 @@ class DiskFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path, self._file = path, path.open("wb")
+        self._path, self._file = path, path.open("wb", buffering=CHUNK_BYTES)
         self._sha256 = hashlib.sha256()
         self.size = 0
 
@@ -78,7 +78,7 @@ class DiskFile:
         return self._sha256.hexdigest()
 
     def lines(self) -> Iterator[bytes]:
-        with self._path.open("rb") as file:
+        with self._path.open("rb", buffering=CHUNK_BYTES) as file:
             yield from file
 
     def name(self, path: Path) -> None:

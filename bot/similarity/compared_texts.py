@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.domain.uncancelled import in_thread
-from bot.similarity.index import Index
+from bot.similarity.index import Index, hash_of
 from bot.similarity.meanings import Meanings
 from bot.similarity.packed import Postings
 
@@ -153,6 +153,7 @@ class TextNumbers:
     def __init__(self, texts: ComparedTexts, lock: asyncio.Lock) -> None:
         self._texts, self._lock = texts, lock
         self._slots = array("I")
+        self._by_hash: tuple[NDArray[np.uint64], NDArray[np.uint32]] | None = None
         self.odd: dict[int, str] = {}
         """Position → text, for the few texts that differ in words from an earlier text with the same letters."""
 
@@ -171,11 +172,28 @@ class TextNumbers:
             await in_thread(self._add, texts)
 
     def _add(self, texts: Sequence[str]) -> None:
-        for text in texts:
-            slot = self._texts.slot(text)
-            if not self._texts.index.says(slot, text):
-                self.odd[len(self._slots)] = text
+        for text, known in zip(texts, self._known(texts), strict=True):
+            slot = known
+            if known == _NOBODY:
+                slot = self._texts.slot(text)
+                if not self._texts.index.says(slot, text):
+                    self.odd[len(self._slots)] = text
             self._slots.append(slot)
+
+    def _known(self, texts: Sequence[str]) -> list[int]:
+        """Return the slot of each text that was added letter by letter the same; `_NOBODY` for any other text.
+
+        Most texts of rows are, and for these nothing has to be normalised.
+        """
+        if self._by_hash is None:
+            self._by_hash = self._texts.index.by_hash()
+        hashes, slots = self._by_hash
+        wanted = np.fromiter(map(hash_of, texts), np.uint64, len(texts))
+        if not len(hashes):
+            return [_NOBODY] * len(texts)
+        at = np.minimum(hashes.searchsorted(wanted), len(hashes) - 1)
+        found = np.where((hashes[at] == wanted) & (slots[at] < self._texts.count), slots[at], _NOBODY)
+        return [*map(int, found)]
 
     async def near(self, these: TextMask, others: "TextNumbers", those: TextMask) -> TextMask:
         """Return which of these texts are nearly the same as one of those, which are among the others."""

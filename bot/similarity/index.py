@@ -99,7 +99,7 @@ class Index:
         """Return the slot of a text; a new text is added."""
         plain = normalised(text)
         found = self._slot_of(plain)
-        return self._add(plain, _hash(text), compared(text)) if found is None else found
+        return self._add(plain, hash_of(text), compared(text)) if found is None else found
 
     def find(self, text: str) -> int | None:
         """Return the slot of a text that was added with the same words; None if it is not known."""
@@ -148,7 +148,13 @@ class Index:
 
     def says(self, slot: int, text: str) -> bool:
         """Return whether a text has the words of this slot, in the same order."""
-        return self._exact[slot] == _hash(text) or self._content(slot) == compared(text)
+        return self._exact[slot] == hash_of(text) or self._content(slot) == compared(text)
+
+    def by_hash(self) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
+        """Return the hashes of all texts as they were added (`hash_of`), sorted, and the slot of each."""
+        hashes = np.array(self._exact, np.uint64)
+        slots = np.argsort(hashes).astype(np.uint32)
+        return hashes[slots], slots
 
     def beside(self, slot: int) -> set[int]:
         """Return the slots of the other texts that are nearly the same as the text of this slot."""
@@ -326,7 +332,7 @@ def _sign(words: Iterable[int]) -> int:
     return reduce(or_, map(_bit, words), 0)
 
 
-def _hash(text: str) -> int:
+def hash_of(text: str) -> int:
     """Return 64 bits that no two texts share in practice, the same in each process."""
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
