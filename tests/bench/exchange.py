@@ -21,7 +21,9 @@ from tests.loop.program import ROOT
 
 PLAIN_LOOP = """
 import json, sqlite3, sys
-database, prompt = sqlite3.connect(sys.argv[1]), sys.argv[2]
+database = sqlite3.connect(sys.argv[1])
+with open(sys.argv[2], encoding="utf-8") as exported:
+    prompt = json.loads(next(exported))["messages"][0]["content"]
 found = database.execute("SELECT text, category, reason FROM rows WHERE split = 'train' ORDER BY id")
 with open(sys.argv[3], "w", encoding="utf-8") as file:
     for text, category, reason in found:
@@ -30,7 +32,10 @@ with open(sys.argv[3], "w", encoding="utf-8") as file:
         messages = [{"role": role, "content": content} for role, content in said]
         file.write(json.dumps({"messages": messages}, ensure_ascii=False) + "\\n")
 """
-"""The shortest export that gives nearly the same lines: no conflicts, no near-copies and no proof."""
+"""The shortest export that gives nearly the same lines, with the whole prompt: no conflicts, no near-copies, no proof.
+
+It is given a database, a file that the bot exported, and the name of the file to write.
+"""
 
 MEASURED = """
 import resource, subprocess, sys
@@ -90,11 +95,11 @@ def measure(lines: int, kind: str) -> Figures:
             "import again": (*bot, "import", str(file)),
         }
         parts |= {"export": (*bot, "export", folder), "export again": (*bot, "export", folder)}
-        if kind == "sqlite":
-            prompt = (ROOT / "prompts" / "en" / "system.md").read_text(encoding="utf-8")
-            database = url.removeprefix("sqlite:///")
-            parts["plain loop"] = (sys.executable, "-c", PLAIN_LOOP, database, prompt, str(Path(folder, "plain.jsonl")))
         costs = {name: cost_of(command, env, folder) for name, command in parts.items()}
+        if kind == "sqlite":
+            (exported,) = Path(folder).glob("madoguchi-*.jsonl")
+            files = (url.removeprefix("sqlite:///"), str(exported), str(Path(folder, "plain.jsonl")))
+            costs["plain loop"] = cost_of((sys.executable, "-c", PLAIN_LOOP, *files), env, folder)
     figures = {f"{name}, processor s": cost.processor for name, cost in costs.items()}
     figures |= {f"{name}, MB": cost.megabytes for name, cost in costs.items()}
     if loop := costs.get("plain loop"):
