@@ -47,9 +47,10 @@ class SqlIndexParts:
         parts: dict[str, bytes] = {}
         # One part after the other: of all together, the driver would hold a second copy, and PostgreSQL's a third one.
         for part, pieces in groupby(names, lambda name: name.removeprefix(beginning).rpartition("/")[0]):
-            found = await self._connection.execute(_PIECES, {"names": [*pieces]})
-            joined = await in_thread(_joined, found.all())
-            if joined is None:
+            wanted = [*pieces]
+            found = (await self._connection.execute(_PIECES, {"names": wanted})).all()
+            joined = await in_thread(_joined, found)
+            if joined is None or len(found) != len(wanted):  # whoever keeps a newer one may have deleted some meanwhile
                 return {}
             parts[part] = joined
         return parts

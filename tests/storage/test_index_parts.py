@@ -1,11 +1,15 @@
 """The kept index: whose it is, that it is written in pieces, and that it never outlives what is forgotten."""
 
+from typing import Any, cast
+
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ports import Store
 from bot.similarity.kept import PIECE_BYTES, PIECES_AT_ONCE, maker, store_parts
 from storage.database import Database
+from storage.index_parts import SqlIndexParts
 from storage.tables import files
 from tests.storage.things import NOW
 
@@ -54,6 +58,25 @@ async def test_damaged_index_is_not_read(store: Store, database: Database) -> No
         one = files.c.name.endswith("/long/000001")
         assert (await connection.execute(update(files).where(one).values(data=b"0"))).rowcount == 1
     assert await kept_parts(store, maker()) == {}
+
+
+class LosingPieces:
+    """A connection on which a piece is deleted after the names of all were read."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def execute(self, statement: Any, parameters: Any = None) -> Any:
+        if "names" in (parameters or {}):
+            await self._connection.execute(delete(files).where(files.c.name.endswith("/long/000001")))
+        return await self._connection.execute(statement, parameters)
+
+
+async def test_index_that_loses_a_piece_is_not_read(store: Store, database: Database) -> None:
+    await store_parts(store, PARTS, None)
+    async with database.begin() as connection:
+        assert await SqlIndexParts(connection).get(maker()) == PARTS
+        assert await SqlIndexParts(cast("AsyncConnection", LosingPieces(connection))).get(maker()) == {}
 
 
 async def test_nothing_read_before_forgetting_is_kept(store: Store, database: Database) -> None:
